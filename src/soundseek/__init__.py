@@ -1,0 +1,44 @@
+"""soundseek: find any sound by describing it.
+
+    >>> import soundseek
+    >>> bundle = soundseek.load_bundle()
+    >>> vectors = bundle.encode_audio(["rain.wav", "dog.mp3"])
+    >>> soundseek.Library.open("library").search("rain on a tin roof", k=10)
+
+Names are imported when they are first used, so that `import soundseek` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from soundseek.errors import SoundseekError
+
+if TYPE_CHECKING:
+    from soundseek.bundle.load import load_bundle
+    from soundseek.bundle.runtime import Bundle
+    from soundseek.library import Library
+
+__version__ = "0.1.0"
+
+__all__ = ["Bundle", "Library", "SoundseekError", "__version__", "load_bundle"]
+
+_HOMES = {
+    "Bundle": "soundseek.bundle.runtime",
+    "Library": "soundseek.library",
+    "load_bundle": "soundseek.bundle.load",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'soundseek' has no attribute {name!r}")
+    from importlib import import_module
+
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
