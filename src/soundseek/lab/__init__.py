@@ -1,0 +1,1 @@
+"""The lab makes models. It needs torch: `pip install 'soundseek[lab]'`."""

@@ -1,0 +1,1 @@
+"""Augmentation: parameters are drawn from an explicit generator, then applied; two functions."""

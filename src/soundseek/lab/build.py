@@ -1,0 +1,64 @@
+"""From a recipe to the networks that it names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from soundseek.lab.audio_encoders.mobile import MobileNet
+from soundseek.lab.biencoder import BiEncoder
+from soundseek.lab.heads import AnchoredHead, TextHead
+from soundseek.lab.recipe import Recipe
+from soundseek.lab.text_encoders.transformer import TextTransformer
+from soundseek.text.normalise import normalise_caption
+
+
+def build_biencoder(recipe: Recipe, anchors: Tensor, tokenizer_json: str) -> BiEncoder:
+    """A bi-encoder with random weights drawn from the recipe's seed.
+
+    `anchors` `[classes, dimension]` decide the dimension of the shared space.
+    """
+    torch.manual_seed(recipe.seed)
+    audio = MobileNet(multiplier=recipe.audio.multiplier, width=recipe.audio.width)
+    text = TextTransformer(
+        len(json.loads(tokenizer_json)["model"]["vocab"]),
+        width=recipe.text.width,
+        layers=recipe.text.layers,
+        heads=recipe.text.heads,
+        max_tokens=recipe.text.max_tokens,
+        dropout=recipe.text.dropout,
+    )
+    return BiEncoder(
+        audio,
+        AnchoredHead(
+            recipe.audio.width,
+            anchors,
+            hidden=recipe.audio.head_hidden,
+            dropout=recipe.audio.dropout,
+        ),
+        text,
+        TextHead(recipe.text.width, anchors.shape[1]),
+    )
+
+
+@dataclass
+class TextBatcher:
+    """Texts → token ids and bool mask, padded to the longest, normalised as the bundle will."""
+
+    tokenizer_json: str
+    max_tokens: int
+
+    def __post_init__(self) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_str(self.tokenizer_json)
+        self._tokenizer.enable_truncation(self.max_tokens)
+        self._tokenizer.enable_padding(pad_id=0)
+
+    def __call__(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        encoded = self._tokenizer.encode_batch([normalise_caption(text) for text in texts])
+        ids = torch.tensor([one.ids for one in encoded])
+        return ids, torch.tensor([one.attention_mask for one in encoded]).bool()

@@ -1,0 +1,1 @@
+"""Corpora: one manifest for all of them, decoded once, and the texts that come without sound."""

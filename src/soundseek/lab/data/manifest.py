@@ -1,0 +1,140 @@
+"""The clip manifest: one row a clip, whatever the corpus; all that trains or evaluates reads it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from soundseek.errors import DataError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """One clip. `id` is unique over corpora and splits.
+
+    Clips of one `group` share their text: each answers every caption of the group, so they are no
+    negatives of each other in training and all relevant in evaluation. `label` is the class name
+    in class-labelled sources. `caption_quality` 2: the captions tell what is heard; 1: partly
+    guessed; 0: they do not.
+    """
+
+    id: str
+    path: str
+    start_s: float = 0.0
+    duration_s: float
+    sample_rate: int | None = None
+    captions: tuple[str, ...]
+    tags: tuple[str, ...] = ()
+    source: str
+    split: str
+    freesound_id: str | None = None
+    licence: str
+    group: str
+    label: str | None = None
+    tier: str | None = None
+    caption_quality: int = 2
+    author: str | None = None
+    origin: str | None = None
+
+
+def read_clips_jsonl(path: str | Path) -> list[Clip]:
+    """Read `clips.jsonl` (one JSON object a line, files relative to its folder).
+
+    Raises `DataError` naming the line for broken JSON, missing keys, an unknown split, or an id
+    that occurs twice.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(
+            f"no clip list at {path}",
+            remedy="give the folder that holds clips.jsonl as data=FOLDER",
+        )
+    clips: list[Clip] = []
+    with path.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                clips.append(_from_json(json.loads(line), path.parent))
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{path} line {number}: {error!r}") from error
+    return checked(clips, str(path))
+
+
+def checked(clips: list[Clip], where: str) -> list[Clip]:
+    """Return the clips, or raise `DataError` for doubled ids and unknown splits."""
+    doubled = [name for name, n in Counter(clip.id for clip in clips).items() if n > 1]
+    if doubled:
+        raise DataError(f"{where}: {len(doubled)} ids occur twice, the first is {doubled[0]}")
+    strange = sorted({clip.split for clip in clips} - set(SPLITS))
+    if strange:
+        raise DataError(f"{where}: unknown split {strange[0]!r}", remedy=f"use {', '.join(SPLITS)}")
+    return clips
+
+
+def select(
+    clips: Iterable[Clip],
+    *,
+    split: str | None = None,
+    tiers: Sequence[str] | None = None,
+    sources: Sequence[str] | None = None,
+    min_quality: int = 0,
+) -> list[Clip]:
+    """The clips that meet every condition given, in their order."""
+    return [
+        clip
+        for clip in clips
+        if (split is None or clip.split == split)
+        and (tiers is None or clip.tier in tiers)
+        and (sources is None or clip.source in sources)
+        and clip.caption_quality >= min_quality
+    ]
+
+
+def write_parquet(clips: Sequence[Clip], path: str | Path) -> None:
+    """Write the manifest as Parquet, a column a field."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist([asdict(clip) for clip in clips]), path)
+
+
+def read_parquet(path: str | Path) -> list[Clip]:
+    """Read what `write_parquet` wrote. Raises `DataError` for missing columns."""
+    import pyarrow.parquet as pq
+
+    names = [field.name for field in fields(Clip)]
+    table = pq.read_table(path)
+    missing = sorted(set(names) - set(table.column_names))
+    if missing:
+        raise DataError(f"{path} lacks the columns {', '.join(missing)}")
+    rows = table.select(names).to_pylist()
+    return checked([Clip(**_tupled(row)) for row in rows], str(path))
+
+
+def _from_json(row: dict[str, Any], folder: Path) -> Clip:
+    return Clip(
+        id=str(row["id"]),
+        path=str(folder / row["file"]),
+        duration_s=float(row["duration_s"]),
+        captions=tuple(row["captions"]),
+        tags=tuple(row.get("names") or ()),
+        source=row["source"],
+        split=row["split"],
+        freesound_id=None if row.get("freesound_id") is None else str(row["freesound_id"]),
+        licence=row["licence"],
+        group=row["group"],
+        label=row.get("label"),
+        tier=row.get("tier"),
+        caption_quality=int(row["caption_quality"]),
+        author=row.get("author"),
+        origin=row.get("source_url") or f"{row.get('source_repo')}: {row.get('source_path')}",
+    )
+
+
+def _tupled(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"captions": tuple(row["captions"]), "tags": tuple(row["tags"] or ())}

@@ -1,0 +1,103 @@
+"""Every clip of a corpus, decoded once to 16-bit mono at one rate and memory-mapped.
+
+Training then cuts and mixes without decoding. The store is two files that belong to one list of
+clips; it is written beside its place and renamed, so that a killed run leaves none or all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundseek.audio.decode import read
+from soundseek.errors import AudioError, DataError
+from soundseek.lab.data.manifest import Clip
+
+_FULL_SCALE = 32767.0
+
+
+@dataclass(frozen=True)
+class WaveformStore:
+    """`samples` int16, all clips end to end; clip i is `samples[offsets[i]:offsets[i + 1]]`.
+
+    A clip that could not be decoded has length 0 and its reason in `failures` (by clip id).
+    """
+
+    samples: NDArray[np.int16]
+    offsets: NDArray[np.int64]
+    sample_rate: int
+    failures: dict[str, str]
+
+    def length(self, index: int) -> int:
+        """Samples of clip `index`."""
+        return int(self.offsets[index + 1] - self.offsets[index])
+
+    def read(self, index: int, start: int = 0, length: int | None = None) -> NDArray[np.float32]:
+        """Clip `index` from sample `start`, at most `length` samples, as float32 in ±1."""
+        begin, end = int(self.offsets[index]) + start, int(self.offsets[index + 1])
+        if length is not None:
+            end = min(end, begin + length)
+        return self.samples[begin:end].astype(np.float32) / np.float32(_FULL_SCALE)
+
+
+def open_store(
+    clips: Sequence[Clip],
+    sample_rate: int,
+    folder: str | Path,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> WaveformStore:
+    """Open the store of these clips under `folder`, building it first if it is not there.
+
+    Raises `DataError` when no clip at all could be decoded.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    identity = hashlib.sha256("\n".join(f"{c.id}\t{c.path}" for c in clips).encode()).hexdigest()
+    stem = folder / f"waveforms-{sample_rate}-{identity[:12]}"
+    index_file, samples_file = stem.with_suffix(".json"), stem.with_suffix(".i16")
+    if not index_file.exists():
+        _build(clips, sample_rate, samples_file, index_file, on_progress)
+    index = json.loads(index_file.read_text(encoding="utf-8"))
+    samples = np.memmap(samples_file, dtype=np.int16, mode="r")
+    return WaveformStore(samples, np.array(index["offsets"]), sample_rate, index["failures"])
+
+
+def _build(
+    clips: Sequence[Clip],
+    sample_rate: int,
+    samples_file: Path,
+    index_file: Path,
+    on_progress: Callable[[int, int], None] | None,
+) -> None:
+    offsets, failures = [0], {}
+    draft = samples_file.with_suffix(".partial")
+    with draft.open("wb") as file:
+        for done, clip in enumerate(clips, start=1):
+            try:
+                waveform = _decoded(clip, sample_rate)
+            except AudioError as error:
+                failures[clip.id] = error.message
+                waveform = np.zeros(0, np.float32)
+            np.round(np.clip(waveform, -1.0, 1.0) * _FULL_SCALE).astype(np.int16).tofile(file)
+            offsets.append(offsets[-1] + len(waveform))
+            if on_progress is not None:
+                on_progress(done, len(clips))
+    if offsets[-1] == 0:
+        reason = next(iter(failures.values()), "the list is empty")
+        raise DataError(f"none of {len(clips)} clips could be decoded; the first: {reason}")
+    draft.rename(samples_file)
+    index_draft = index_file.with_suffix(".partial-json")
+    index_draft.write_text(json.dumps({"offsets": offsets, "failures": failures}), encoding="utf-8")
+    index_draft.rename(index_file)
+
+
+def _decoded(clip: Clip, sample_rate: int) -> NDArray[np.float32]:
+    cut = clip.duration_s if clip.start_s > 0 else None
+    return read(clip.path, sample_rate, start_s=clip.start_s, duration_s=cut)[0]

@@ -1,0 +1,1 @@
+"""Training objectives: scalars over embeddings, masks and teacher outputs."""

@@ -1,0 +1,319 @@
+"""Training the embedded model: one loop, resumable to the same result after any interruption."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from soundseek.errors import DataError, RecipeError
+from soundseek.lab.augment.equalise import band_gains_db, equalised
+from soundseek.lab.augment.mixing import MixingRange
+from soundseek.lab.biencoder import BiEncoder
+from soundseek.lab.build import TextBatcher, build_biencoder
+from soundseek.lab.evaluate import validation_scores
+from soundseek.lab.items import ItemMaker, Items
+from soundseek.lab.objectives.terms import FeatureMatch, audio_terms, contrastive_term, lesson
+from soundseek.lab.prepare import Prepared, prepare
+from soundseek.lab.recipe import Recipe
+from soundseek.lab.teachers.yamnet import PATCH_FRAMES
+
+CHECKPOINT = "last.pt"
+_TERMS = ("nt_xent", "teacher_embedding", "teacher_scores", "teacher_features", "text_embedding")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One line of metrics.csv."""
+
+    step: int
+    seconds: float
+    learning_rate: float
+    loss: float
+    terms: dict[str, float]
+
+
+def train(recipe: Recipe, run_folder: Path, say: Callable[[str], None] = print) -> Path:
+    """Train, or resume what stands in `run_folder`; returns the checkpoint's path.
+
+    The folder gets recipe.json, metrics.csv, validation.csv and last.pt. Raises `RecipeError` if
+    it holds a run of another recipe.
+    """
+    run_folder.mkdir(parents=True, exist_ok=True)
+    _claim(recipe, run_folder)
+    if recipe.run.threads is not None:
+        torch.set_num_threads(recipe.run.threads)
+    prepared = prepare(recipe, run_folder / "cache", say)
+    return _Loop(recipe, prepared, run_folder, say).run()
+
+
+class _Loop:
+    def __init__(
+        self, recipe: Recipe, prepared: Prepared, folder: Path, say: Callable[[str], None]
+    ) -> None:
+        self.recipe, self.prepared, self.folder, self.say = recipe, prepared, folder, say
+        self.batcher = TextBatcher(prepared.tokenizer_json, recipe.text.max_tokens)
+        self.model = build_biencoder(recipe, prepared.anchors, prepared.tokenizer_json)
+        self.match = FeatureMatch(recipe.audio.width)
+        self.trained = nn.ModuleDict({"model": self.model, "match": self.match})
+        self.model.audio_encoder.body.to(memory_format=torch.channels_last)
+        self.average = build_biencoder(recipe, prepared.anchors, prepared.tokenizer_json)
+        self.average.load_state_dict(self.model.state_dict())
+        self.average.eval()
+        self.optimiser = self._optimiser()
+        self.spec = self.model.audio_encoder.frontend.spec
+        window = recipe.audio.window_patches * PATCH_FRAMES * self.spec.hop_samples
+        self.items = ItemMaker(
+            prepared.store,
+            prepared.captions,
+            _ranges(recipe),
+            self.spec,
+            window_samples=window + self.spec.window_samples - self.spec.hop_samples,
+            collage=recipe.augment.collage,
+            seed=recipe.seed,
+        )
+        self.step = 0
+        self.seconds = 0.0
+
+    def run(self) -> Path:
+        self._resume()
+        total = self.recipe.optimiser.steps
+        started = time.monotonic() - self.seconds
+        sums: dict[str, float] = {}
+        counted = 0
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = self._ahead(ahead)
+            while self.step < total:
+                items, self.step = waiting.result(), self.step + 1
+                waiting = self._ahead(ahead)
+                terms = self._learn(items)
+                counted += 1
+                for name, value in terms.items():
+                    sums[name] = sums.get(name, 0.0) + value
+                self.seconds = time.monotonic() - started
+                if self.step % self.recipe.run.log_steps == 0 or self.step == total:
+                    self._log({name: value / counted for name, value in sums.items()})
+                    sums, counted = {}, 0
+                if self.step % self.recipe.run.evaluate_steps == 0 or self.step == total:
+                    self._validate()
+                if self.step % self.recipe.run.checkpoint_steps == 0 or self.step == total:
+                    self._save()
+        return self.folder / CHECKPOINT
+
+    def _ahead(self, pool: ThreadPoolExecutor) -> Future[Items]:
+        return pool.submit(self.items.make, self.step, self.recipe.optimiser.windows)
+
+    def _learn(self, items: Items) -> dict[str, float]:
+        """One step. Dropout draws from (seed, step), so that a resumed run draws the same."""
+        torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
+        self.trained.train()
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["peak"] * self._rate()
+        terms = self._terms(items)
+        weights = self.recipe.objective.model_dump()
+        loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
+        if not bool(torch.isfinite(loss)):
+            raise DataError(
+                f"the loss is {loss.item()} at step {self.step}",
+                remedy="lower optimiser.learning_rate; the last checkpoint is kept",
+            )
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.trained.parameters(), self.recipe.optimiser.clip_norm)
+        self.optimiser.step()
+        self._follow()
+        return {"loss": loss.item()} | {name: value.item() for name, value in terms.items()}
+
+    def _terms(self, items: Items) -> dict[str, Tensor]:
+        features = self._features(items)
+        lengths = torch.from_numpy(items.lengths)
+        output = self.model.encode_audio(features, lengths)
+        taught = lesson(self.prepared.yamnet, self.prepared.teacher, features, output.encoding.mask)
+        terms = audio_terms(output, taught, self.match)
+        chosen = self._some_texts()
+        texts = self._encode_text([self.prepared.texts[i] for i in chosen])
+        target = torch.from_numpy(self.prepared.text_vectors[chosen])
+        terms["text_embedding"] = (1.0 - (texts * target).sum(-1)).mean()
+        if len(items.captions) > 1:
+            terms["nt_xent"] = contrastive_term(
+                self.model,
+                output.embedding[torch.from_numpy(items.captioned)],
+                self._encode_text(items.captions),
+                torch.from_numpy(items.groups),
+            )
+        return terms
+
+    def _some_texts(self) -> NDArray[np.int64]:
+        """Random texts of about one length: a run out of a larger draw sorted by length, so that
+        little of the batch is padding."""
+        rng = np.random.default_rng((self.recipe.seed, self.step, 2))
+        n = self.recipe.optimiser.texts
+        drawn = rng.integers(len(self.prepared.texts), size=8 * n)
+        drawn = drawn[np.argsort([len(self.prepared.texts[i]) for i in drawn], kind="stable")]
+        start = n * int(rng.integers(8))
+        return drawn[start : start + n]
+
+    def _encode_text(self, texts: list[str]) -> Tensor:
+        ids, mask = self.batcher(texts)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return self.model.encode_text(ids, mask).float()
+
+    @torch.no_grad()
+    def _features(self, items: Items) -> Tensor:
+        features = self.model.audio_encoder.features(torch.from_numpy(items.waveforms))
+        gains = band_gains_db(torch.from_numpy(items.tilts_db), self.spec)
+        return equalised(features, gains, self.spec)
+
+    def _optimiser(self) -> torch.optim.AdamW:
+        settings = self.recipe.optimiser
+        groups = []
+        for parameters, peak in (
+            (_named(self.trained, text=False), settings.learning_rate),
+            (_named(self.trained, text=True), settings.text_learning_rate),
+        ):
+            for decays in (True, False):
+                chosen = [p for p in parameters if (p.ndim > 1) == decays]
+                decay = settings.weight_decay if decays else 0.0
+                groups.append({"params": chosen, "peak": peak, "weight_decay": decay})
+        return torch.optim.AdamW(groups, lr=settings.learning_rate)
+
+    def _rate(self) -> float:
+        """Linear warm-up, then a cosine down to 1 % of the peak."""
+        settings = self.recipe.optimiser
+        if self.step <= settings.warmup_steps:
+            return self.step / max(1, settings.warmup_steps)
+        done = (self.step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
+        return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average follows the model, quickly at first."""
+        decay = min(self.recipe.optimiser.ema, (1.0 + self.step) / (10.0 + self.step))
+        theirs = dict(self.model.state_dict())
+        for name, mine in self.average.state_dict().items():
+            if mine.dtype.is_floating_point:
+                mine.lerp_(theirs[name], 1.0 - decay)
+            else:
+                mine.copy_(theirs[name])
+
+    def _log(self, means: dict[str, float]) -> None:
+        rate = self.optimiser.param_groups[0]["lr"]
+        terms = {name: means[name] for name in _TERMS if name in means}
+        line = Progress(self.step, round(self.seconds, 1), rate, means["loss"], terms)
+        row = {f.name: getattr(line, f.name) for f in fields(line) if f.name != "terms"} | {
+            name: terms.get(name, math.nan) for name in _TERMS
+        }
+        _append(self.folder / "metrics.csv", row)
+        left = self.seconds / self.step * (self.recipe.optimiser.steps - self.step)
+        shown = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
+        self.say(f"step {self.step}  loss {line.loss:.4f}  {shown}  {left / 60:.0f} min left")
+
+    def _validate(self) -> None:
+        scores = validation_scores(
+            self.average,
+            self.prepared.validation,
+            self.prepared.validation_store,
+            self.batcher,
+            window_samples=self.items.window_samples,
+        )
+        _append(self.folder / "validation.csv", {"step": self.step, **scores})
+        self.say("validation  " + "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+
+    def _save(self) -> None:
+        """To a temporary name and renamed: a killed run keeps the checkpoint before."""
+        draft = self.folder / f"{CHECKPOINT}.partial"
+        torch.save(
+            {
+                "schema_version": 1,
+                "step": self.step,
+                "seconds": self.seconds,
+                "trained": self.trained.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "tokenizer_json": self.prepared.tokenizer_json,
+                "anchors": self.prepared.anchors,
+                "teacher": self.prepared.teacher.state_dict(),
+            },
+            draft,
+        )
+        draft.replace(self.folder / CHECKPOINT)
+
+    def _resume(self) -> None:
+        path = self.folder / CHECKPOINT
+        if not path.exists():
+            return
+        state = torch.load(path, weights_only=True)
+        self.trained.load_state_dict(state["trained"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.say(f"resumed at step {self.step}")
+
+
+def load_trained(run_folder: Path) -> tuple[Recipe, BiEncoder, str]:
+    """The recipe, the averaged model (eval mode) and the tokenizer of a run.
+
+    Raises `DataError` when the folder holds no checkpoint.
+    """
+    path = run_folder / CHECKPOINT
+    if not path.is_file():
+        raise DataError(f"no run in {run_folder}", remedy="train first: soundseek train RECIPE")
+    recipe = Recipe.model_validate(json.loads((run_folder / "recipe.json").read_text()))
+    state = torch.load(path, weights_only=True)
+    model = build_biencoder(recipe, state["anchors"], state["tokenizer_json"])
+    model.load_state_dict(state["average"])
+    return recipe, model.eval(), state["tokenizer_json"]
+
+
+def _claim(recipe: Recipe, folder: Path) -> None:
+    """The first run writes its recipe; a resuming one must bring the same."""
+    path = folder / "recipe.json"
+    document = recipe.model_dump(mode="json")
+    if path.exists():
+        there = Recipe.model_validate(json.loads(path.read_text(encoding="utf-8")))
+        here = there.model_copy(update={"run": recipe.run})
+        if here != recipe:
+            raise RecipeError(
+                f"{folder} holds a run of another recipe ({there.name})",
+                remedy="choose another --out, or remove the folder",
+            )
+        return
+    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+
+
+def _named(trained: nn.ModuleDict, *, text: bool) -> list[nn.Parameter]:
+    return [
+        parameter
+        for name, parameter in trained.named_parameters()
+        if name.startswith("model.text_") == text
+    ]
+
+
+def _ranges(recipe: Recipe) -> MixingRange:
+    augment = recipe.augment
+    return MixingRange(
+        probability=augment.mix_probability,
+        balance_db=augment.balance_db,
+        gain_db=augment.gain_db,
+        speed=augment.speed,
+        tilt_db=augment.tilt_db,
+    )
+
+
+def _append(path: Path, row: dict[str, object]) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
