@@ -24,68 +24,68 @@ class DataSection(_Section):
 
     folder: str
     tiers: tuple[str, ...] = ("free",)
-    min_caption_quality: int = Field(1, ge=0, le=2)
+    min_caption_quality: int = Field(default=1, ge=0, le=2)
     texts: tuple[str, ...] = ()
-    joined_texts: int = Field(0, ge=0)
-    short_texts: int = Field(0, ge=0)
+    joined_texts: int = Field(default=0, ge=0)
+    short_texts: int = Field(default=0, ge=0)
 
 
 class AudioSection(_Section):
-    multiplier: float = Field(1.0, gt=0)
-    width: int = Field(960, ge=8)
-    head_hidden: int = Field(512, ge=8)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    window_patches: int = Field(3, ge=1)
+    multiplier: float = Field(default=1.0, gt=0)
+    width: int = Field(default=960, ge=8)
+    head_hidden: int = Field(default=512, ge=8)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    window_patches: int = Field(default=3, ge=1)
 
 
 class TextSection(_Section):
-    vocabulary: int = Field(8192, ge=64)
-    width: int = Field(256, ge=8)
-    layers: int = Field(3, ge=1)
-    heads: int = Field(4, ge=1)
-    max_tokens: int = Field(48, ge=4)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    vocabulary: int = Field(default=8192, ge=64)
+    width: int = Field(default=256, ge=8)
+    layers: int = Field(default=3, ge=1)
+    heads: int = Field(default=4, ge=1)
+    max_tokens: int = Field(default=48, ge=4)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
 class AugmentSection(_Section):
     """See `soundseek.lab.augment.mixing.MixingRange`; `collage` is the share of windows filled
     with several clips for distillation alone."""
 
-    mix_probability: float = Field(0.5, ge=0, le=1)
-    balance_db: float = Field(10.0, ge=0)
-    gain_db: float = Field(12.0, ge=0)
-    speed: float = Field(1.0, ge=1)
-    tilt_db: float = Field(0.0, ge=0)
-    collage: float = Field(0.5, ge=0, le=1)
+    mix_probability: float = Field(default=0.5, ge=0, le=1)
+    balance_db: float = Field(default=10.0, ge=0)
+    gain_db: float = Field(default=12.0, ge=0)
+    speed: float = Field(default=1.0, ge=1)
+    tilt_db: float = Field(default=0.0, ge=0)
+    collage: float = Field(default=0.5, ge=0, le=1)
 
 
 class ObjectiveSection(_Section):
     """Weights of the terms; 0 leaves one out."""
 
-    nt_xent: float = Field(0.0, ge=0)
-    teacher_embedding: float = Field(0.0, ge=0)
-    teacher_scores: float = Field(0.0, ge=0)
-    teacher_features: float = Field(0.0, ge=0)
-    text_embedding: float = Field(0.0, ge=0)
+    nt_xent: float = Field(default=0.0, ge=0)
+    teacher_embedding: float = Field(default=0.0, ge=0)
+    teacher_scores: float = Field(default=0.0, ge=0)
+    teacher_features: float = Field(default=0.0, ge=0)
+    text_embedding: float = Field(default=0.0, ge=0)
 
 
 class OptimiserSection(_Section):
     steps: int = Field(ge=1)
-    warmup_steps: int = Field(200, ge=0)
+    warmup_steps: int = Field(default=200, ge=0)
     learning_rate: float = Field(gt=0)
     text_learning_rate: float = Field(gt=0)
-    weight_decay: float = Field(0.02, ge=0)
-    windows: int = Field(32, ge=2)
-    texts: int = Field(64, ge=1)
-    ema: float = Field(0.999, ge=0, lt=1)
-    clip_norm: float = Field(5.0, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    windows: int = Field(default=32, ge=2)
+    texts: int = Field(default=64, ge=1)
+    ema: float = Field(default=0.999, ge=0, lt=1)
+    clip_norm: float = Field(default=5.0, gt=0)
 
 
 class RunSection(_Section):
-    checkpoint_steps: int = Field(500, ge=1)
-    evaluate_steps: int = Field(1000, ge=1)
-    log_steps: int = Field(50, ge=1)
-    threads: int | None = Field(None, ge=1)
+    checkpoint_steps: int = Field(default=500, ge=1)
+    evaluate_steps: int = Field(default=1000, ge=1)
+    log_steps: int = Field(default=50, ge=1)
+    threads: int | None = Field(default=None, ge=1)
 
 
 class Recipe(_Section):
@@ -150,7 +150,13 @@ def _apply(document: dict[str, Any], override: str) -> None:
         if not isinstance(inner, dict):
             raise RecipeError(f"override {override!r}: {section} is a value, not a section")
         document = inner
-    document[last] = yaml.safe_load(value)
+    try:
+        document[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(
+            f"override {override!r}: {value!r} is not YAML",
+            remedy="write lists as [a, b], and texts with special characters in quotes",
+        ) from error
 
 
 def _problem(problem: Any) -> str:

@@ -66,7 +66,7 @@ class _Loop:
         self.model = build_biencoder(recipe, prepared.anchors, prepared.tokenizer_json)
         self.match = FeatureMatch(recipe.audio.width)
         self.trained = nn.ModuleDict({"model": self.model, "match": self.match})
-        self.model.audio_encoder.body.to(memory_format=torch.channels_last)
+        self.model.audio_encoder.body.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = build_biencoder(recipe, prepared.anchors, prepared.tokenizer_json)
         self.average.load_state_dict(self.model.state_dict())
         self.average.eval()

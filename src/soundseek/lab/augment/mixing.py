@@ -65,7 +65,7 @@ def draw(rng: np.random.Generator, ranges: MixingRange) -> MixPlan:
 def placed(waveform: _Floats, samples: int, start: float, place: float) -> tuple[_Floats, int]:
     """Cut or pad to `samples`: a longer clip is cut at `start`, a shorter one put at `place`.
 
-    Both are fractions 0–1. Returns the samples and the index one past the last sounding one.
+    Both are fractions in [0, 1). Returns the samples and the index one past the last sounding one.
     """
     if len(waveform) >= samples:
         first = int(start * (len(waveform) - samples + 1))
@@ -81,15 +81,18 @@ def at_speed(waveform: _Floats, speed: float) -> _Floats:
     if speed == 1.0 or len(waveform) < 2:
         return waveform
     positions = np.arange(0.0, len(waveform) - 1, speed)
-    return np.interp(positions, np.arange(len(waveform)), waveform).astype(np.float32)
+    played: _Floats = np.interp(positions, np.arange(len(waveform)), waveform).astype(np.float32)
+    return played
 
 
 def mixed(first: _Floats, second: _Floats, balance_db: float) -> _Floats:
     """Sum of both, the second `balance_db` louder than the first in root mean square."""
     level_1, level_2 = _rms(first), _rms(second)
-    if level_1 == 0.0 or level_2 == 0.0:
-        return first + second
-    return first + second * np.float32(level_1 / level_2 * 10.0 ** (balance_db / 20.0))
+    factor = 1.0
+    if level_1 > 0.0 and level_2 > 0.0:
+        factor = level_1 / level_2 * 10.0 ** (balance_db / 20.0)
+    total: _Floats = first + second * np.float32(factor)
+    return total
 
 
 def levelled(waveform: _Floats, gain_db: float, peak: float = 0.99) -> _Floats:
@@ -97,7 +100,8 @@ def levelled(waveform: _Floats, gain_db: float, peak: float = 0.99) -> _Floats:
     loudest = float(np.abs(waveform).max(initial=0.0))
     if loudest == 0.0:
         return waveform
-    return waveform * np.float32(min(10.0 ** (gain_db / 20.0), peak / loudest))
+    result: _Floats = waveform * np.float32(min(10.0 ** (gain_db / 20.0), peak / loudest))
+    return result
 
 
 def _rms(waveform: _Floats) -> float:

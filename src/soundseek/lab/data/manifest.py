@@ -46,8 +46,8 @@ class Clip:
 def read_clips_jsonl(path: str | Path) -> list[Clip]:
     """Read `clips.jsonl` (one JSON object a line, files relative to its folder).
 
-    Raises `DataError` naming the line for broken JSON, missing keys, an unknown split, or an id
-    that occurs twice.
+    Raises `DataError` naming the line for broken JSON and missing keys, and naming the value for
+    an unknown split or an id that occurs twice.
     """
     path = Path(path)
     if not path.is_file():
@@ -132,7 +132,7 @@ def _from_json(row: dict[str, Any], folder: Path) -> Clip:
         tier=row.get("tier"),
         caption_quality=int(row["caption_quality"]),
         author=row.get("author"),
-        origin=row.get("source_url") or f"{row.get('source_repo')}: {row.get('source_path')}",
+        origin=row.get("source_url") or row.get("source_repo"),
     )
 
 

@@ -62,4 +62,5 @@ class _Block(nn.Module):
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])
         x = x + self.dropout(self.out(y.transpose(1, 2).reshape(batch, tokens, width)))
-        return x + self.dropout(self.down(F.gelu(self.up(self.norm_2(x)))))
+        result: Tensor = x + self.dropout(self.down(F.gelu(self.up(self.norm_2(x)))))
+        return result

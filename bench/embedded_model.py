@@ -1,0 +1,105 @@
+"""The embedded model beside the newcomer's trick and chance, on the same clips, in one run.
+
+    python bench/embedded_model.py --data DATA [--run runs/mini] [--model NAME_OR_FOLDER]
+
+Columns: the bundle through the runtime; YAMNet's class scores matched to queries through MiniLM
+vectors of the class names; with --run the teacher that the model was distilled from; random
+vectors. DATA holds clips.jsonl and weights/yamnet. Writes docs/results/embedded_model.{json,md}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from soundseek import load_bundle
+from soundseek.audio.decode import read
+from soundseek.audio.frontends import PRESETS
+from soundseek.lab.data.manifest import read_clips_jsonl
+from soundseek.lab.data.waveforms import WaveformStore
+from soundseek.lab.prepare import listen
+from soundseek.lab.scorecard import scorecard, table
+from soundseek.lab.teachers.anchored import AnchoredTeacher
+from soundseek.lab.teachers.minilm import MiniLm
+from soundseek.lab.teachers.yamnet import class_names, load_yamnet
+
+Floats = NDArray[np.float32]
+RESULTS = Path(__file__).parent.parent / "docs" / "results"
+
+
+def yamnet_outputs(data: Path) -> Callable[[str], tuple[torch.Tensor, torch.Tensor]]:
+    """Path → mean embedding and mean scores; each file is heard once."""
+    yamnet = load_yamnet(data / "weights" / "yamnet" / "yamnet.tflite")
+    rate = PRESETS["yamnet_16k"].sample_rate
+    heard: dict[str, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def outputs(path: str) -> tuple[torch.Tensor, torch.Tensor]:
+        if path not in heard:
+            samples = (np.clip(read(path, rate)[0], -1, 1) * 32767).astype(np.int16)
+            store = WaveformStore(samples, np.array([0, len(samples)]), rate, {})
+            heard[path] = listen(yamnet, store).whole()
+        return heard[path]
+
+    return outputs
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, help="adds the run's teacher")
+    parser.add_argument("--model", help="bundle, default the embedded one")
+    options = parser.parse_args()
+
+    clips = read_clips_jsonl(options.data / "clips.jsonl")
+    bundle = load_bundle(options.model)
+    minilm = MiniLm()
+    known: dict[str, Floats] = {}
+
+    def minilm_text(texts: list[str]) -> Floats:
+        missing = sorted(set(texts) - set(known))
+        known.update(zip(missing, minilm.encode(missing), strict=True) if missing else ())
+        return np.stack([known[text] for text in texts])
+
+    names = class_names(options.data / "weights" / "yamnet" / "yamnet_class_map.csv")
+    name_vectors = torch.from_numpy(minilm.encode([name.lower() for name in names]))
+    outputs = yamnet_outputs(options.data)
+
+    def unit(vector: torch.Tensor) -> Floats:
+        result: Floats = torch.nn.functional.normalize(vector, dim=-1)[0].numpy()
+        return result
+
+    def random_vector(key: str) -> Floats:
+        draw = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(384)
+        return (draw / np.linalg.norm(draw)).astype(np.float32)
+
+    cards: dict[str, dict[str, Any]] = {
+        bundle.name: scorecard(clips, lambda p: bundle.encode_audio(p)[0], bundle.encode_text),
+        "YAMNet labels × MiniLM": scorecard(
+            clips, lambda p: unit(outputs(p)[1] @ name_vectors), minilm_text
+        ),
+    }
+    if options.run:
+        state = torch.load(options.run / "last.pt", weights_only=True)
+        teacher = AnchoredTeacher(state["anchors"])
+        teacher.load_state_dict(state["teacher"])
+        teacher.eval().requires_grad_(False)
+        cards["teacher"] = scorecard(clips, lambda p: unit(teacher(*outputs(p))), minilm_text)
+    cards["chance"] = scorecard(
+        clips, random_vector, lambda texts: np.stack([random_vector(t) for t in texts])
+    )
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "embedded_model.json").write_text(json.dumps(cards, indent=1) + "\n")
+    (RESULTS / "embedded_model.md").write_text(table(cards) + "\n")
+    print(table(cards))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""The lab's commands: recipes, train, export. They need the extra `lab`; nothing else does."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import click
+
+from soundseek.cli.lazy import Entry, LazyGroup
+from soundseek.cli.options import example, json_option
+from soundseek.cli.terminal import say, say_json
+from soundseek.errors import SoundseekError
+
+_HERE = "soundseek.cli.lab"
+_EXTRA = "lab"
+
+RECIPE_COMMANDS: Mapping[str, Entry] = MappingProxyType(
+    {
+        "list": Entry(f"{_HERE}:list_recipes", "The recipes that ship with soundseek."),
+        "show": Entry(f"{_HERE}:show_recipe", "A recipe as it would run."),
+    }
+)
+
+
+@contextlib.contextmanager
+def _lab() -> Iterator[None]:
+    """Turn a missing dependency of the lab into the sentence that mends it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith("soundseek"):
+            raise
+        raise SoundseekError(
+            f"the lab needs {error.name}, which is not installed",
+            remedy=f"pip install 'soundseek[{_EXTRA}]'",
+        ) from error
+
+
+@click.group(cls=LazyGroup, table=RECIPE_COMMANDS, epilog=example("soundseek recipes list"))
+def recipes() -> None:
+    """List and show the recipes that models are trained by."""
+
+
+@click.command("list", epilog=example("soundseek recipes list", "soundseek recipes list --json"))
+@json_option
+def list_recipes(as_json: bool) -> None:
+    """List the recipes that ship with soundseek."""
+    with _lab():
+        from soundseek.lab.recipe import load_recipe, recipe_names
+
+        found = [(name, load_recipe(name)) for name in recipe_names()]
+    if as_json:
+        rows = [{"name": name, "description": recipe.description} for name, recipe in found]
+        say_json({"recipes": rows})
+        return
+    for name, recipe in found:
+        say(f"{name}  {recipe.description}")
+
+
+@click.command("show", epilog=example("soundseek recipes show soundseek/mini optimiser.steps=200"))
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1)
+def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
+    """Print RECIPE (a name or a YAML file), with OVERRIDES such as optimiser.steps=200."""
+    with _lab():
+        import yaml
+
+        from soundseek.lab.recipe import load_recipe
+
+        document = load_recipe(recipe, overrides).model_dump(mode="json")
+        say(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
+
+
+@click.command(
+    epilog=example(
+        "soundseek train soundseek/mini data.folder=DATA --out runs/mini",
+        "soundseek train soundseek/mini data.folder=DATA optimiser.steps=200 --out runs/try",
+    )
+)
+@click.argument("recipe")
+@click.argument("overrides", nargs=-1)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The run's folder; a run that stands there is resumed.",
+)
+def train(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
+    """Train RECIPE (a name or a YAML file), with OVERRIDES such as optimiser.steps=200.
+
+    A killed run goes on from its last checkpoint, to the same result, when started again.
+    """
+    with _lab():
+        from soundseek.lab.recipe import load_recipe
+        from soundseek.lab.train import train as run
+
+        checkpoint = run(load_recipe(recipe, overrides), out, lambda line: say(line, err=True))
+    say(str(checkpoint))
+
+
+@click.command(
+    epilog=example("soundseek export runs/mini --name soundseek-mini-1 --out my-models/mini")
+)
+@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--name", required=True, help="The model's name.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder, new."
+)
+def export(run: Path, name: str, out: Path) -> None:
+    """Turn the trained RUN into a bundle: networks, scores, calibration and model card."""
+    with _lab():
+        from soundseek.lab.export import export_run
+
+        written = export_run(run, out, name=name, say=lambda line: say(line, err=True))
+    say(str(written))

@@ -1,0 +1,118 @@
+"""From a run to a bundle: export, check, score through the runtime, calibrate, write."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from soundseek.audio.frontends import n_frames
+from soundseek.bundle.load import load_bundle
+from soundseek.bundle.runtime import Bundle
+from soundseek.bundle.schema import (
+    AudioSection,
+    BundleManifest,
+    DataSource,
+    Provenance,
+    Similarity,
+    TextSection,
+)
+from soundseek.bundle.write import write_bundle
+from soundseek.lab.calibrate import fit_calibration
+from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
+from soundseek.lab.evaluate import queries_of
+from soundseek.lab.model_card import licences, model_card
+from soundseek.lab.onnx_export import audio_graph, text_graph
+from soundseek.lab.scorecard import RETRIEVAL, embed_clips, scorecard
+from soundseek.lab.teachers.yamnet import PATCH_FRAMES
+from soundseek.lab.train import CHECKPOINT, load_trained
+
+
+def export_run(
+    run_folder: Path, destination: Path, *, name: str, say: Callable[[str], None] = print
+) -> Path:
+    """Write the averaged model of a run as a bundle at `destination`, with its scores and card.
+
+    Raises `DataError` without a run or its data, `BundleError` when a graph differs from the
+    network or `destination` is taken.
+    """
+    recipe, model, tokenizer_json = load_trained(run_folder)
+    state = torch.load(run_folder / CHECKPOINT, weights_only=True)
+    clips = read_clips_jsonl(Path(recipe.data.folder) / "clips.jsonl")
+    trained_on = select(clips, split="train", tiers=recipe.data.tiers)
+    spec = model.audio_encoder.frontend.spec
+    hop = recipe.audio.window_patches * PATCH_FRAMES * spec.hop_samples
+    window = hop + spec.window_samples - spec.hop_samples
+
+    say("exporting the networks")
+    graphs = {
+        "audio_onnx": audio_graph(model, n_frames(window, spec)),
+        "text_onnx": text_graph(model, recipe.text.max_tokens),
+    }
+    manifest = BundleManifest(
+        name=name,
+        description=recipe.description,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        dimension=model.audio_head.anchors.shape[1],
+        audio=AudioSection(spec.sample_rate, spec, window, hop),
+        text=TextSection(recipe.text.max_tokens, lowercase=True, strip_punctuation=True),
+        similarity=Similarity(round(float(model.scale), 4), None),
+        provenance=Provenance(
+            recipe.name,
+            tuple(DataSource(*row) for row in licences(trained_on)),
+            {},
+            "See MODEL_CARD.md, section Attribution.",
+        ),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        draft = write_bundle(
+            Path(folder) / name,
+            manifest,
+            **graphs,
+            tokenizer_json=tokenizer_json,
+            model_card="draft\n",
+        )
+        bundle = load_bundle(draft)
+        say("scoring through the runtime")
+        card = scorecard(clips, lambda path: bundle.encode_audio(path)[0], bundle.encode_text)
+        similarity = _calibrated(bundle, clips, manifest.similarity)
+    manifest = dataclasses.replace(
+        manifest,
+        similarity=similarity,
+        provenance=dataclasses.replace(manifest.provenance, scores=card),
+    )
+    text = model_card(
+        recipe,
+        name,
+        trained_on,
+        card,
+        steps=state["step"],
+        hours=state["seconds"] / 3600,
+        parameters={
+            "sound": _count(model.audio_encoder) + _count(model.audio_head),
+            "text": _count(model.text_encoder) + _count(model.text_head),
+        },
+    )
+    written = write_bundle(
+        destination, manifest, **graphs, tokenizer_json=tokenizer_json, model_card=text
+    )
+    load_bundle(written).verify()
+    say(f"wrote {written}")
+    return written
+
+
+def _calibrated(bundle: Bundle, clips: list[Clip], similarity: Similarity) -> Similarity:
+    chosen = select(clips, **RETRIEVAL["validation"])
+    kept, audio = embed_clips(chosen, lambda path: bundle.encode_audio(path)[0])
+    captions, relevant = queries_of(kept)
+    scores = np.asarray(bundle.encode_text(captions) @ audio.T)
+    return dataclasses.replace(similarity, calibration=fit_calibration(scores, relevant))
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,0 +1,107 @@
+"""The scores that a bundle carries: computed through the runtime, as a user would meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundseek.errors import AudioError
+from soundseek.lab.data.manifest import Clip, select
+from soundseek.lab.evaluate import retrieval_scores, zero_shot
+from soundseek.metrics.retrieval import Metric
+
+_Floats = NDArray[np.float32]
+EncodeAudio = Callable[[str], _Floats]
+EncodeText = Callable[[list[str]], _Floats]
+
+# Name → (clips asked for, what is scored). Quality 0 captions do not tell what is heard.
+RETRIEVAL: dict[str, dict[str, Any]] = {
+    "validation": {"split": "validation", "tiers": ("free",), "min_quality": 1},
+    "test": {"split": "test", "tiers": ("free",), "min_quality": 1},
+    "test_research": {"split": "test", "tiers": ("research",), "min_quality": 1},
+}
+ZERO_SHOT: dict[str, dict[str, Any]] = {
+    "urbansound8k_fold10": {"split": "test", "sources": ("urbansound8k",)},
+    "esc10_fold5": {"split": "test", "sources": ("esc10",)},
+}
+
+
+def embed_clips(clips: Sequence[Clip], encode: EncodeAudio) -> tuple[list[Clip], _Floats]:
+    """The clips that can be read, and their vectors `[n, dimension]`."""
+    kept, vectors = [], []
+    for clip in clips:
+        try:
+            vectors.append(encode(clip.path))
+        except AudioError:
+            continue  # unreadable files are counted by n, which the scorecard states
+        kept.append(clip)
+    return kept, np.stack(vectors)
+
+
+def scorecard(
+    clips: Sequence[Clip], encode_audio: EncodeAudio, encode_text: EncodeText
+) -> dict[str, Any]:
+    """Every set's n and metrics with 95 % intervals, ready for JSON."""
+    wanted = {
+        clip.id: clip
+        for options in [*RETRIEVAL.values(), *ZERO_SHOT.values()]
+        for clip in select(clips, **options)
+    }
+    kept, vectors = embed_clips(list(wanted.values()), encode_audio)
+    row = {clip.id: i for i, clip in enumerate(kept)}
+
+    def of(options: dict[str, Any]) -> tuple[list[Clip], _Floats]:
+        chosen = [clip for clip in select(clips, **options) if clip.id in row]
+        return chosen, vectors[[row[clip.id] for clip in chosen]]
+
+    card: dict[str, Any] = {}
+    for name, options in RETRIEVAL.items():
+        chosen, audio = of(options)
+        queries, metrics = retrieval_scores(chosen, audio, encode_text)
+        card[name] = {"clips": len(chosen), "queries": queries, "metrics": _plain(metrics)}
+    for name, options in ZERO_SHOT.items():
+        chosen, audio = of(options)
+        accuracy = zero_shot(chosen, audio, encode_text)
+        classes = len({clip.label for clip in chosen})
+        card[name] = {
+            "clips": len(chosen),
+            "classes": classes,
+            "metrics": _plain({"accuracy": accuracy}),
+        }
+    return card
+
+
+def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:
+    return {
+        name: {
+            "value": round(metric.value, 5),
+            "ci95": None if metric.ci95 is None else [round(bound, 5) for bound in metric.ci95],
+        }
+        for name, metric in metrics.items()
+    }
+
+
+def table(cards: dict[str, dict[str, Any]]) -> str:
+    """Markdown: one row a figure, one column a system, value and interval."""
+    systems = list(cards)
+    lines = ["| set | figure | " + " | ".join(systems) + " |", "| --- " * (2 + len(systems)) + "|"]
+    for name, entry in cards[systems[0]].items():
+        size = f"{entry['clips']} clips"
+        size += f", {entry['queries']} queries" if "queries" in entry else ""
+        size += f", {entry['classes']} classes" if "classes" in entry else ""
+        for figure in entry["metrics"]:
+            cells = [_cell(cards[system][name]["metrics"][figure]) for system in systems]
+            lines.append(f"| {name} ({size}) | {figure} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(figure: dict[str, Any]) -> str:
+    digits = 1 if figure["value"] > 1 else 3
+    value = f"{figure['value']:.{digits}f}"
+    if figure["ci95"] is None:
+        return value
+    low, high = figure["ci95"]
+    return f"{value} [{low:.3f}, {high:.3f}]"
