@@ -32,7 +32,13 @@ def test_clock_keeps_every_second(seconds: int) -> None:
 
 @pytest.mark.parametrize(
     ("start", "end", "text"),
-    [(12, 15, "0:12–0:15"), (0, 0.05, "0:00.0–0:00.1"), (59.96, 60.5, "1:00.0–1:00.5")],
+    [
+        (12, 15, "0:12–0:15"),
+        (2.88, 5.775, "0:02–0:06"),
+        (0, 2.04, "0:00–0:02"),
+        (0, 0.05, "0:00.0–0:00.1"),
+        (59.96, 60.5, "1:00.0–1:00.5"),
+    ],
 )
 def test_span(start: float, end: float, text: str) -> None:
     assert terminal.span(start, end) == text

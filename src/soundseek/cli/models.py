@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -135,5 +135,19 @@ def _describe(bundle: Bundle) -> None:
         say(f"    {source.name}: {source.clips:,} clips, {source.licence}")
     if manifest.provenance.scores:
         say("  scores")
-        for score, figure in manifest.provenance.scores.items():
-            say(f"    {score}: {figure}")
+        for place, figure in _figures(manifest.provenance.scores):
+            say(f"    {place}: {figure}")
+
+
+def _figures(scores: Mapping[str, object], place: str = "") -> Iterator[tuple[str, str]]:
+    """Walk through free-form scores; a figure with an interval takes one line."""
+    for name, score in scores.items():
+        here = f"{place} {name}".strip()
+        if not isinstance(score, Mapping):
+            yield here, str(score)
+        elif "value" not in score:
+            yield from _figures(score, here.removesuffix(" metrics"))
+        elif isinstance(interval := score.get("ci95"), list):
+            yield here, f"{score['value']:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+        else:
+            yield here, str(score["value"])

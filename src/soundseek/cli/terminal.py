@@ -6,6 +6,7 @@ Results go to stdout; everything about how it went goes to stderr.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterable
@@ -87,9 +88,12 @@ def clock(seconds: float) -> str:
 
 
 def span(start_s: float, end_s: float) -> str:
-    """Return a part of a recording: 0:12–0:15; a short one with tenths: 0:12.3–0:12.8."""
+    """Return a part of a recording: 0:12–0:15; a short one with tenths: 0:12.3–0:12.8.
+
+    Whole seconds take in the part: the first is cut off, the last one begun counts.
+    """
     if end_s - start_s >= 1:
-        return f"{clock(start_s)}–{clock(end_s)}"
+        return f"{clock(start_s)}–{clock(math.ceil(end_s - 0.05))}"
     return f"{_tenths(start_s)}–{_tenths(end_s)}"
 
 
