@@ -1,0 +1,124 @@
+"""Embedding throughput of a bundle, end to end from files, and its network beside eager torch.
+
+    python bench/embedding.py [--model NAME_OR_FOLDER] [--minutes 20]
+
+First table: `Library.index` (scan, hash, decode, resample, log-mel, network, database) over files
+of one format, in × real time of the sound. Second table: the network alone, the same windows
+through ONNX Runtime and through the same architecture in eager torch, both on all processors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import torch
+
+import soundseek
+from soundseek.lab.audio_encoders.mobile import MobileNet
+from soundseek.lab.heads import AnchoredHead
+from soundseek.library import Library
+from soundseek.synth import SCENES, render_scene
+
+FORMATS = {
+    "wav": ("WAV", "PCM_16"),
+    "flac": ("FLAC", "PCM_16"),
+    "mp3": ("MP3", "MPEG_LAYER_III"),
+    "ogg": ("OGG", "VORBIS"),
+    "opus": ("OGG", "OPUS"),
+}
+CLIP_S = 20.0
+# libsndfile's Opus knows this rate, not 44.1 kHz.
+RATES = {"opus": 48_000}
+
+
+def write_files(folder: Path, extension: str, n: int) -> None:
+    """`n` different stereo files of 20 s."""
+    container, subtype = FORMATS[extension]
+    rate = RATES.get(extension, 44_100)
+    scenes = [render_scene(name, seed=1, sample_rate=rate) for name in list(SCENES)[:3]]
+    samples = int(CLIP_S * rate)
+    folder.mkdir()
+    for i in range(n):
+        rng = np.random.default_rng(i)
+        scene = scenes[i % len(scenes)]
+        start = int(rng.integers(0, max(1, len(scene) - samples)))
+        mono = np.resize(scene[start : start + samples], samples)
+        stereo = np.stack([mono, 0.8 * np.roll(mono, 7 + i)], axis=1)
+        path = folder / f"{i:04d}.{extension}"
+        soundfile.write(path, stereo, rate, format=container, subtype=subtype)
+
+
+def seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Median wall time after one run to warm up."""
+    work()
+    taken = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return float(np.median(taken))
+
+
+def end_to_end(model: str | None, minutes: float) -> None:
+    n = max(2, round(minutes * 60 / CLIP_S))
+    print(f"| {n} stereo files of {CLIP_S:.0f} s | seconds | × real time |\n| --- | --- | --- |")
+    for extension in FORMATS:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_files(folder / "sounds", extension, n)
+            bundle = soundseek.load_bundle(model)
+            started = time.perf_counter()
+            with Library.open(folder / "library", bundle=bundle, create=True) as library:
+                report = library.index([folder / "sounds"])
+            taken = time.perf_counter() - started
+            if report.added != n:
+                raise SystemExit(f"{report.added} of {n} {extension} files were indexed")
+        print(f"| {extension} | {taken:.2f} | {n * CLIP_S / taken:,.0f} |", flush=True)
+
+
+def network_alone(model: str | None, batch: int = 32) -> None:
+    bundle = soundseek.load_bundle(model)
+    window = bundle.manifest.audio.window_samples
+    rng = np.random.default_rng(0)
+    samples = (rng.standard_normal((batch, window)) * 0.1).astype(np.float32)
+    encoder = MobileNet().eval()
+    head = AnchoredHead(encoder.width, torch.randn(521, bundle.dimension)).eval()
+    features = encoder.features(torch.from_numpy(samples))
+    lengths = torch.full((batch,), features.shape[1])
+
+    @torch.no_grad()
+    def eager() -> object:
+        return head(encoder(features, lengths))
+
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    session = onnxruntime.InferenceSession(bundle.folder / "audio.onnx", options)
+    feeds = {"features": features.numpy(), "lengths": lengths.numpy()}
+    torch.set_num_threads(options.intra_op_num_threads)
+    heard = batch * bundle.window_s
+    print("\n| network alone | × real time |\n| --- | --- |")
+    ours, theirs = seconds(lambda: session.run(None, feeds)), seconds(eager)
+    print(f"| ONNX Runtime | {heard / ours:,.0f} |\n| eager torch | {heard / theirs:,.0f} |")
+    print(f"| ratio | {theirs / ours:.1f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", help="bundle, default the embedded one")
+    parser.add_argument("--minutes", type=float, default=20.0, help="of sound per format")
+    options = parser.parse_args()
+    end_to_end(options.model, options.minutes)
+    network_alone(options.model)
+
+
+if __name__ == "__main__":
+    main()

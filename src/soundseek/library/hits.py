@@ -1,0 +1,68 @@
+"""What a search finds: a file and where in it, or a moment of one file."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One sound that answers a query. Copies of it are one hit.
+
+    Attributes:
+        rank: 1 is the best.
+        score: what the hits are ranked by: without names the cosine of the best window (less the
+            penalty of an unwanted sound); with names the fusion of two ranks, see `ranking.fuse`.
+        path: the absolute path of the first file with this sound that passes the filters.
+        start_s: where the window that fits best starts, in seconds.
+        end_s: where it ends.
+        duration_s: length of the whole file, in seconds.
+        format: such as "wav".
+        sample_rate: in Hz, of the file.
+        channels: of the file.
+        tags: those of the file at `path`.
+        similarity: cosine of the query and the best window, -1 to 1.
+        name_rank: place among the files whose names match the query; None if this one's does not.
+        also: the other files with the same content.
+    """
+
+    rank: int
+    score: float
+    path: str
+    start_s: float
+    end_s: float
+    duration_s: float
+    format: str
+    sample_rate: int
+    channels: int
+    tags: tuple[str, ...]
+    similarity: float
+    name_rank: int | None
+    also: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A part of a file that answers a query.
+
+    Attributes:
+        rank: 1 is the best.
+        score: cosine of the query and the window that fits best in this part, -1 to 1.
+        start_s: where the part starts, in seconds.
+        end_s: where it ends.
+    """
+
+    rank: int
+    score: float
+    start_s: float
+    end_s: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them."""
+        return dataclasses.asdict(self)

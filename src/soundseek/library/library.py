@@ -1,0 +1,250 @@
+"""The class `Library`: a thin face over the modules of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from os import PathLike, fspath
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, Self
+
+from soundseek.library.database import Database
+
+if TYPE_CHECKING:
+    from soundseek.bundle.runtime import Bundle
+    from soundseek.library.duplicates import DuplicateGroup
+    from soundseek.library.hits import Hit, Moment
+    from soundseek.library.reports import Failure, IndexReport, OnProgress, Status, VerifyReport
+    from soundseek.library.search import Searcher
+
+AnyPath = str | PathLike[str]
+
+
+class Library:
+    """A folder with an index of sounds. Open one with `Library.open`.
+
+    Any number of processes may search while one indexes. A library belongs to one model: vectors
+    of two models cannot be compared. For one thread at a time.
+
+    Attributes:
+        folder: where the library is (the sounds stay where they are).
+        database: its tables.
+    """
+
+    def __init__(self, folder: Path, database: Database, bundle: Bundle | None) -> None:
+        """Use `Library.open`. `bundle` None: found when it is first needed."""
+        self.folder = folder
+        self.database = database
+        self._bundle = bundle
+
+    @classmethod
+    def open(
+        cls,
+        path: AnyPath,
+        *,
+        bundle: Bundle | AnyPath | None = None,
+        create: bool = False,
+        read_only: bool = False,
+        rebuild: bool = False,
+    ) -> Library:
+        """Open the library in the folder `path`; with `create`, make it if there is none.
+
+        `bundle` is the model, its name or its path; None is the one that made the library, or the
+        embedded one for a new library. `rebuild` opens even what is damaged, or was made with
+        another model, by emptying it: the sounds must be indexed again. Tags are kept if the
+        database can be read; one that cannot is put aside as library.db.old.
+
+        Raises LibraryError if there is no library (and `create` is off), it is damaged, newer than
+        this program, or made with another model; BundleError if the model cannot be loaded.
+        """
+        from soundseek.library.opening import open_library
+
+        folder = Path(path).absolute()
+        database, loaded = open_library(
+            folder, bundle, create=create, read_only=read_only, rebuild=rebuild
+        )
+        return cls(folder, database, loaded)
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model of this library; LibraryError if it is not on this machine."""
+        if self._bundle is None:
+            from soundseek.library.opening import bundle_of
+
+            self._bundle = bundle_of(self.database)
+        return self._bundle
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where derived files are; it may be deleted at any time."""
+        return self.folder / "cache"
+
+    def index(
+        self,
+        roots: Sequence[AnyPath],
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
+        rebuild: bool = False,
+        retry_failed: bool = False,
+        threads: int | None = None,
+        on_progress: OnProgress | None = None,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> IndexReport:
+        """Bring the library up to date with the folders and files `roots`; () for known roots.
+
+        Unchanged files are not read. `include` and `exclude` are globs on file names, or on paths
+        below the root if they contain "/". `tags` replaces the tags of all files found; None
+        leaves them. `rebuild` embeds again every file that it finds. `retry_failed` reads files
+        again that could not be read before. `threads` is how many files are read at once; None is
+        one for each processor. A KeyboardInterrupt while files are read, or `should_stop` (asked
+        often) returning true, ends the run early and keeps what is done.
+
+        Raises LibraryError if a root is missing, holds no sounds, the library is being written by
+        another process, or the disk is full.
+        """
+        from soundseek.library.indexer import index
+
+        return index(
+            self,
+            [fspath(root) for root in roots],
+            include=include,
+            exclude=exclude,
+            tags=tags,
+            rebuild=rebuild,
+            retry_failed=retry_failed,
+            threads=threads,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        from soundseek.library.search import Searcher
+
+        return Searcher(self.database, self.bundle, self.cache_folder)
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        like: AnyPath | None = None,
+        without: str | None = None,
+        k: int = 10,
+        min_duration: float | None = None,
+        max_duration: float | None = None,
+        folders: Sequence[AnyPath] = (),
+        formats: Sequence[str] = (),
+        hybrid: bool = True,
+        like_weight: float = 0.5,
+    ) -> list[Hit]:
+        """Return the `k` clips that fit best; see `soundseek.library.search`."""
+        return self._searcher.search(
+            text,
+            like=like,
+            without=without,
+            k=k,
+            min_duration=min_duration,
+            max_duration=max_duration,
+            folders=folders,
+            formats=formats,
+            hybrid=hybrid,
+            like_weight=like_weight,
+        )
+
+    def search_many(
+        self,
+        texts: Sequence[str],
+        *,
+        like: AnyPath | None = None,
+        without: str | None = None,
+        k: int = 10,
+        min_duration: float | None = None,
+        max_duration: float | None = None,
+        folders: Sequence[AnyPath] = (),
+        formats: Sequence[str] = (),
+        hybrid: bool = True,
+        like_weight: float = 0.5,
+    ) -> list[list[Hit]]:
+        """Return the hits of several texts under the same conditions; see `search`."""
+        return self._searcher.search_many(
+            texts,
+            like=like,
+            without=without,
+            k=k,
+            min_duration=min_duration,
+            max_duration=max_duration,
+            folders=folders,
+            formats=formats,
+            hybrid=hybrid,
+            like_weight=like_weight,
+        )
+
+    def moments(self, path: AnyPath, text: str, *, k: int = 5) -> list[Moment]:
+        """Return where in the file at `path` the text fits best; the file need not be indexed."""
+        from soundseek.library.moments import find_moments
+
+        return find_moments(self.bundle, path, text, k=k, database=self.database)
+
+    def duplicates(self, *, threshold: float = 0.99) -> list[DuplicateGroup]:
+        """Return groups of present files with the same content, or sounding nearly the same."""
+        from soundseek.library.duplicates import find_duplicates
+
+        return find_duplicates(self.database, threshold=threshold)
+
+    def export(
+        self,
+        destination: AnyPath,
+        *,
+        format: Literal["csv", "json", "jsonl", "npz"] = "csv",  # noqa: A002
+    ) -> int:
+        """Write the whole library to a file; returns how many clips."""
+        from soundseek.library.export import export_library
+
+        return export_library(self.database, destination, format=format)
+
+    def status(self) -> Status:
+        """Return what the library holds."""
+        from soundseek.library.upkeep import status
+
+        return status(self.folder, self.database)
+
+    def failures(self) -> list[Failure]:
+        """Return the files that could not be read, by path."""
+        from soundseek.library.upkeep import failures
+
+        return failures(self.database)
+
+    def verify(self, *, deep: bool = False) -> VerifyReport:
+        """Check the database and that its files are there; `deep` reads and hashes them all."""
+        from soundseek.library.upkeep import verify
+
+        return verify(self.database, deep=deep)
+
+    def remove(self, paths_or_globs: Sequence[AnyPath], *, missing: bool = False) -> int:
+        """Forget files (the sounds themselves stay); returns how many.
+
+        A glob matches whole paths; a folder stands for everything below it. `missing` forgets
+        every file that is gone, too. Raises LibraryError as `index` does.
+        """
+        from soundseek.library.upkeep import remove
+
+        return remove(self.folder, self.database, paths_or_globs, missing=missing)
+
+    def close(self) -> None:
+        """Give the database back; may be called twice."""
+        self.__dict__.pop("_searcher", None)
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -1,0 +1,168 @@
+"""A query as it was asked: checked at once, with all that it is allowed to match."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+
+from soundseek.errors import QueryError
+from soundseek.library.schema import path_to_blob
+
+AnyPath = str | PathLike[str]
+Parameter = str | float | bytes
+
+MAX_CHARACTERS = 2000
+"""Longer texts are refused: a model reads its first few dozen words only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which files may be hits. Make one with `checked_filters`.
+
+    Attributes:
+        min_duration_s: in seconds, of the whole file; None for any.
+        max_duration_s: likewise.
+        folders: absolute folders as in files.path, any of which the file must be below; () for any.
+        formats: lower-case formats, any of which the file must have; () for any.
+    """
+
+    min_duration_s: float | None = None
+    max_duration_s: float | None = None
+    folders: tuple[bytes, ...] = ()
+    formats: tuple[str, ...] = ()
+
+    def condition(self) -> tuple[str, tuple[Parameter, ...]]:
+        """Return an SQL condition over `files` and `clips`, and its parameters."""
+        parts = ["files.state = 'present'", "files.clip_id IS NOT NULL"]
+        parameters: list[Parameter] = []
+        if self.min_duration_s is not None:
+            parts.append("clips.duration_s >= ?")
+            parameters.append(self.min_duration_s)
+        if self.max_duration_s is not None:
+            parts.append("clips.duration_s <= ?")
+            parameters.append(self.max_duration_s)
+        if self.formats:
+            parts.append(f"clips.format IN ({', '.join('?' * len(self.formats))})")
+            parameters += self.formats
+        if self.folders:
+            below = ["files.path >= ? AND files.path < ?"] * len(self.folders)
+            parts.append(f"({' OR '.join(below)})")
+            for folder in self.folders:
+                prefix = folder.rstrip(_SEPARATOR) + _SEPARATOR
+                # The first bytes that sort after everything that starts with the prefix.
+                parameters += [prefix, prefix[:-1] + bytes([prefix[-1] + 1])]
+        return " AND ".join(parts), tuple(parameters)
+
+
+_SEPARATOR = os.sep.encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to a library. Make one with `checked_query`.
+
+    Attributes:
+        text: what to hear; None if `like` says it all.
+        like: a file to resemble; None if `text` says it all.
+        without: what not to hear; None for nothing.
+        k: how many hits at most.
+        filters: which files may be hits.
+        hybrid: whether names and tags count, too.
+        like_weight: share of `like` beside `text`, 0 to 1.
+    """
+
+    text: str | None
+    like: str | None
+    without: str | None
+    k: int
+    filters: Filters
+    hybrid: bool
+    like_weight: float
+
+
+def checked_query(
+    text: str | None,
+    *,
+    like: AnyPath | None = None,
+    without: str | None = None,
+    k: int = 10,
+    filters: Filters = Filters(),
+    hybrid: bool = True,
+    like_weight: float = 0.5,
+) -> Query:
+    """Return the query; raises `QueryError` naming the value that makes no sense."""
+    if text is None and like is None:
+        raise QueryError("there is nothing to search for", remedy="give a text or a sound to like")
+    if text is not None:
+        check_text(text)
+    if without is not None:
+        check_text(without, "the unwanted sound")
+    check_k(k)
+    if not 0 <= like_weight <= 1:
+        raise QueryError(
+            f"like_weight is {like_weight}", remedy="give 0 (the text alone) to 1 (the sound alone)"
+        )
+    path = None if like is None else fspath(like)
+    return Query(text, path, without, k, filters, hybrid, like_weight)
+
+
+def checked_filters(
+    *,
+    min_duration: float | None = None,
+    max_duration: float | None = None,
+    folders: Sequence[AnyPath] | AnyPath = (),
+    formats: Sequence[str] | str = (),
+) -> Filters:
+    """Return the filters; raises `QueryError` for durations that make no sense.
+
+    Folders are absolute or relative to the current one, as given and with links followed; one
+    that is not in the library matches nothing. Formats may have a dot and capitals.
+    """
+    for name, value in (("min_duration", min_duration), ("max_duration", max_duration)):
+        if value is not None and not (math.isfinite(value) and value >= 0):
+            raise QueryError(f"{name} is {value}", remedy="give seconds, 0 or more")
+    if min_duration is not None and max_duration is not None and min_duration > max_duration:
+        raise QueryError(
+            f"no sound lasts at least {min_duration:g} s and at most {max_duration:g} s",
+            remedy="swap min_duration and max_duration",
+        )
+    folder_list = [folders] if isinstance(folders, str | PathLike) else folders
+    format_list = [formats] if isinstance(formats, str) else formats
+    spellings = [blob for folder in folder_list for blob in path_spellings(folder)]
+    return Filters(
+        min_duration,
+        max_duration,
+        tuple(dict.fromkeys(spellings)),
+        tuple(dict.fromkeys(name.strip().lower().lstrip(".") for name in format_list)),
+    )
+
+
+def check_text(text: str, what: str = "the query") -> None:
+    """Raise `QueryError` for a text that is empty or too long."""
+    if not text.strip():
+        raise QueryError(f"{what} is empty", remedy='describe a sound: "rain on a tin roof"')
+    if len(text) > MAX_CHARACTERS:
+        raise QueryError(
+            f"{what} has {len(text):,} characters, {MAX_CHARACTERS:,} are the limit",
+            remedy="describe the sound in a sentence",
+        )
+
+
+def check_k(k: int) -> None:
+    """Raise `QueryError` unless at least one hit is asked for."""
+    if k < 1:
+        raise QueryError(f"k is {k}", remedy="ask for at least 1 hit")
+
+
+def path_spellings(path: AnyPath) -> tuple[bytes, ...]:
+    """Return `path` as files.path may have it: absolute, and with links followed."""
+    try:
+        absolute = Path(path).expanduser().absolute()
+        spellings = (os.path.normpath(absolute), os.path.realpath(absolute))
+    except (OSError, RuntimeError, ValueError):  # a loop of links, no home, a NUL in the name
+        return ()
+    return tuple(dict.fromkeys(path_to_blob(spelling) for spelling in spellings))

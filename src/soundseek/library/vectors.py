@@ -1,0 +1,169 @@
+"""All window vectors of a library in memory, kept up with the database."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from soundseek.errors import LibraryError
+from soundseek.library.cachefile import Block, ClipWindows, open_cache, write_cache
+from soundseek.library.database import Database, explained
+from soundseek.library.scoring import dot_products
+
+FloatArray = npt.NDArray[np.float32]
+IndexArray = npt.NDArray[np.int64]
+
+# So many windows are read from the database in the time that a search takes anyway.
+_FEW_WINDOWS = 4096
+_WORTH_REWRITING = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class WindowTable:
+    """Windows of clips, clip after clip, in one or several blocks of memory.
+
+    Attributes:
+        blocks: their vectors.
+        clip_ids: int64 [n_clips]; an id may occur twice, of which only one is live.
+        first: int64 [n_clips], the index of each clip's first window.
+        counts: int64 [n_clips], how many windows each has, at least 1.
+        live: bool [n_clips], False for what has been replaced since.
+    """
+
+    blocks: tuple[Block, ...]
+    clip_ids: IndexArray
+    first: IndexArray
+    counts: IndexArray
+    live: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, *blocks: Block) -> WindowTable:
+        """Join blocks; a clip of a later one replaces the same clip of an earlier one."""
+        clip_ids = np.concatenate([block.clip_ids for block in blocks])
+        counts = np.concatenate([block.counts for block in blocks])
+        live = np.ones(len(clip_ids), dtype=np.bool_)
+        end = 0
+        for position, block in enumerate(blocks):
+            start, end = end, end + len(block.clip_ids)
+            for later in blocks[position + 1 :]:
+                live[start:end] &= ~np.isin(block.clip_ids, later.clip_ids)
+        return cls(blocks, clip_ids, np.cumsum(counts) - counts, counts, live)
+
+    def scores(self, vector: FloatArray, *, threads: int = 1) -> FloatArray:
+        """Return the cosines [n_windows] of `vector` and every window."""
+        products = [dot_products(block.matrix, vector, threads=threads) for block in self.blocks]
+        joined = products[0] if len(products) == 1 else np.concatenate(products)
+        # Rounded to half precision, vectors are a little longer or shorter than 1.
+        return np.clip(joined, -1, 1, out=joined)
+
+    def best_of_clips(self, window_scores: FloatArray) -> FloatArray:
+        """Return the score [n_clips] of each clip's best window."""
+        if not self.first.size:
+            return np.empty(0, dtype=np.float32)
+        return np.maximum.reduceat(window_scores, self.first)
+
+    def best_window(self, window_scores: FloatArray, clip: int) -> int:
+        """Return which of its windows, from 0, is the best of the clip with index `clip`."""
+        first = int(self.first[clip])
+        return int(window_scores[first : first + int(self.counts[clip])].argmax())
+
+
+class LibraryVectors:
+    """The window vectors of a library: a cache file, and on top what has come since.
+
+    A clip's vectors never change under one revision, and which clips count is the database's to
+    say. So a cache file is never wrong, only behind: clips that are newer than it are read from
+    the database into memory, and clips that are gone are not asked for. The file is written again
+    when these two are more than a tenth of it; where that cannot be done (a read-only folder,
+    a full disk), they stay in memory.
+    """
+
+    def __init__(self, database: Database, cache_folder: Path) -> None:
+        """Nothing is read before `table`."""
+        meta = database.meta()
+        self._database = database
+        self._folder = cache_folder
+        self._dimension = int(meta["dimension"])
+        mark = "\n".join((meta["created"], meta["bundle_fingerprint"]))
+        self._identity = hashlib.sha256(mark.encode()).digest()
+        self._revision = -1
+        self._table: WindowTable | None = None
+
+    def table(self) -> WindowTable:
+        """Return the vectors as of now; the same object as before if nothing has changed.
+
+        Raises LibraryError if the database cannot be read or holds vectors of a wrong size.
+        """
+        revision = self._database.revision()
+        if self._table is None or revision != self._revision:
+            self._table = self._loaded(revision)
+            self._revision = revision
+        return self._table
+
+    def _loaded(self, revision: int) -> WindowTable:
+        cached = open_cache(self._folder, self._identity, self._dimension)
+        if cached is not None and cached.revision == revision:
+            return WindowTable.of(cached)
+        if self._is_behind(cached) and not self._database.read_only:
+            cached = self._written(revision) or cached
+        if cached is None:
+            return WindowTable.of(self._in_memory(-1))
+        return WindowTable.of(cached, self._in_memory(cached.revision))
+
+    def _written(self, revision: int) -> Block | None:
+        try:
+            write_cache(
+                self._folder, self._identity, self._dimension, revision, self._clips_since(-1)
+            )
+        except OSError:
+            return None  # a search works as well without; whoever writes next sees the full disk
+        return open_cache(self._folder, self._identity, self._dimension)
+
+    def _is_behind(self, cached: Block | None) -> bool:
+        ((clips,),) = self._database.query("SELECT count(*) FROM clips")
+        newer_clips, new_windows = self._database.query(
+            "SELECT count(*), total(n_windows) FROM clips WHERE revision > ?",
+            (-1 if cached is None else cached.revision,),
+        )[0]
+        if cached is None:
+            return bool(new_windows > _FEW_WINDOWS)
+        gone = max(0, len(cached.clip_ids) + newer_clips - clips)
+        gone_windows = gone * len(cached.matrix) / len(cached.clip_ids)
+        allowed = _FEW_WINDOWS + _WORTH_REWRITING * len(cached.matrix)
+        return bool(new_windows + gone_windows > allowed)
+
+    def _in_memory(self, revision: int) -> Block:
+        """Return the clips that are newer than `revision`."""
+        clips = list(self._clips_since(revision))
+        windows = [clip.windows for clip in clips]
+        return Block(
+            np.concatenate([np.empty((0, self._dimension), np.float16), *windows]),
+            np.array([clip.clip_id for clip in clips], dtype=np.int64),
+            np.array([len(part) for part in windows], dtype=np.int64),
+            revision,
+        )
+
+    def _clips_since(self, revision: int) -> Iterator[ClipWindows]:
+        # One statement sees one state of the database, even while another process writes.
+        with explained(self._database.path):
+            rows = self._database.connection.execute(
+                "SELECT id, windows FROM clips WHERE revision > ? AND n_windows > 0 ORDER BY id",
+                (revision,),
+            )
+            for clip_id, blob in rows:
+                yield ClipWindows(clip_id, self._vectors(clip_id, blob))
+
+    def _vectors(self, clip_id: int, blob: Any) -> npt.NDArray[np.float16]:
+        if not isinstance(blob, bytes) or not blob or len(blob) % (2 * self._dimension):
+            raise LibraryError(
+                f"clip {clip_id} of the library {self._database.path} has damaged vectors",
+                remedy="see what else is: soundseek library verify; to make it anew: "
+                "soundseek index FOLDER --rebuild",
+            )
+        return np.frombuffer(blob, dtype="<f2").reshape(-1, self._dimension)
