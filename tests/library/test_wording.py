@@ -24,8 +24,11 @@ def test_split_words(name: str, words: str) -> None:
 
 def test_name_words_begin_at_the_root() -> None:
     path = "/home/me/Sound Library/doors/WoodDoor_open.wav"
-    assert name_words(path, "/home/me/Sound Library") == ("Sound Library doors", "Wood Door open")
-    assert name_words(path, "/home/me/Sound Library/doors") == ("doors", "Wood Door open")
+    assert name_words(path, "/home/me/Sound Library") == (
+        "Sound Library doors",
+        "Wood Door open WoodDoor",
+    )
+    assert name_words(path, "/home/me/Sound Library/doors") == ("doors", "Wood Door open WoodDoor")
 
 
 def test_name_words_with_the_root_of_the_disk() -> None:

@@ -64,9 +64,7 @@ def text_graph(model: BiEncoder, max_tokens: int) -> bytes:
     )
 
 
-def _exported(
-    network: nn.Module, inputs: dict[str, Tensor], dynamic: dict[str, Any]
-) -> bytes:
+def _exported(network: nn.Module, inputs: dict[str, Tensor], dynamic: dict[str, Any]) -> bytes:
     program = torch.onnx.export(
         network,
         kwargs=inputs,

@@ -8,8 +8,9 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +55,10 @@ def train(recipe: Recipe, run_folder: Path, say: Callable[[str], None] = print) 
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
     prepared = prepare(recipe, run_folder / "cache", say)
-    return _Loop(recipe, prepared, run_folder, say).run()
+    saved = _saved(run_folder)
+    if saved is not None:
+        prepared = _as_saved(prepared, saved)
+    return _Loop(recipe, prepared, run_folder, say).run(saved)
 
 
 class _Loop:
@@ -85,8 +89,9 @@ class _Loop:
         self.step = 0
         self.seconds = 0.0
 
-    def run(self) -> Path:
-        self._resume()
+    def run(self, saved: dict[str, Any] | None) -> Path:
+        if saved is not None:
+            self._resume(saved)
         total = self.recipe.optimiser.steps
         started = time.monotonic() - self.seconds
         sums: dict[str, float] = {}
@@ -248,15 +253,11 @@ class _Loop:
         )
         draft.replace(self.folder / CHECKPOINT)
 
-    def _resume(self) -> None:
-        path = self.folder / CHECKPOINT
-        if not path.exists():
-            return
-        state = torch.load(path, weights_only=True)
-        self.trained.load_state_dict(state["trained"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.seconds = state["step"], state["seconds"]
+    def _resume(self, saved: dict[str, Any]) -> None:
+        self.trained.load_state_dict(saved["trained"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.step, self.seconds = saved["step"], saved["seconds"]
         self.say(f"resumed at step {self.step}")
 
 
@@ -265,14 +266,25 @@ def load_trained(run_folder: Path) -> tuple[Recipe, BiEncoder, str]:
 
     Raises `DataError` when the folder holds no checkpoint.
     """
-    path = run_folder / CHECKPOINT
-    if not path.is_file():
+    saved = _saved(run_folder)
+    if saved is None:
         raise DataError(f"no run in {run_folder}", remedy="train first: soundseek train RECIPE")
     recipe = Recipe.model_validate(json.loads((run_folder / "recipe.json").read_text()))
-    state = torch.load(path, weights_only=True)
-    model = build_biencoder(recipe, state["anchors"], state["tokenizer_json"])
-    model.load_state_dict(state["average"])
-    return recipe, model.eval(), state["tokenizer_json"]
+    model = build_biencoder(recipe, saved["anchors"], saved["tokenizer_json"])
+    model.load_state_dict(saved["average"])
+    return recipe, model.eval(), saved["tokenizer_json"]
+
+
+def _saved(folder: Path) -> dict[str, Any] | None:
+    path = folder / CHECKPOINT
+    return torch.load(path, weights_only=True) if path.is_file() else None
+
+
+def _as_saved(prepared: Prepared, saved: dict[str, Any]) -> Prepared:
+    """With the tokenizer, the anchors and the fitted teacher that the checkpoint was trained with:
+    another version of a library might make them a little different."""
+    prepared.teacher.load_state_dict(saved["teacher"])
+    return replace(prepared, tokenizer_json=saved["tokenizer_json"], anchors=saved["anchors"])
 
 
 def _claim(recipe: Recipe, folder: Path) -> None:

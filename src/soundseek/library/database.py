@@ -183,7 +183,7 @@ def _tables(connection: sqlite3.Connection) -> set[str]:
 def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
     address = f"file:{quote(os.fsencode(path))}"
     if not read_only:
-        return _tuned(f"{address}?mode=rwc")
+        return _tuned(f"{address}?mode=rwc", writable=True)
     connection = _tuned(f"{address}?mode=ro")
     try:
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
@@ -197,7 +197,7 @@ def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
     return connection
 
 
-def _tuned(address: str) -> sqlite3.Connection:
+def _tuned(address: str, *, writable: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
         address,
         uri=True,
@@ -205,8 +205,11 @@ def _tuned(address: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
-    # FULL: what is committed survives a power cut, not only the end of the process.
-    for pragma in ("foreign_keys = ON", "synchronous = FULL", f"cache_size = -{_CACHE_KIB}"):
+    pragmas = ["foreign_keys = ON", f"cache_size = -{_CACHE_KIB}"]
+    if writable:  # where nothing can be written, even asking for this is refused
+        # FULL: what is committed survives a power cut, not only the end of the process.
+        pragmas.append("synchronous = FULL")
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
     return connection
 

@@ -127,7 +127,10 @@ def _made(folder: Path, bundle: Bundle) -> Database:
             f"cannot make the folder {folder} for the library: {error.strerror or error}",
             remedy="choose another one with --library",
         ) from error
-    created = {"created": datetime.now(UTC).isoformat(timespec="seconds"), "roots": json.dumps([])}
+    created = {
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
+        "roots": json.dumps([]),
+    }
     return Database.create(folder, {**created, **_bundle_meta(bundle)})
 
 

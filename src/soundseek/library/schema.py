@@ -21,7 +21,8 @@ APPLICATION_ID: Final = 0x736E646B  # "sndk", in the header of the file: tells i
 # files: path is os.fsencode of the absolute path, since names need not be text.
 #   A clip that has no file is dropped at the end of an index run; failed files have no clip.
 # names: rowid is files.id. The words are kept (not contentless) because SQLite learnt to delete
-#   from contentless tables in 3.43 only, and Python comes with older ones.
+#   from contentless tables in 3.43 only, and Python comes with older ones. Porter's stemmer lets
+#   "barking" find "dog_barks".
 TABLES: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE clips (
@@ -46,10 +47,11 @@ TABLES: Final = (
         reason TEXT,
         tags TEXT NOT NULL DEFAULT '',
         indexed_at TEXT NOT NULL)""",
+    "CREATE INDEX clips_by_revision ON clips(revision, n_windows)",
     "CREATE INDEX files_of_clip ON files(clip_id)",
     "CREATE INDEX files_not_present ON files(state) WHERE state <> 'present'",
     """CREATE VIRTUAL TABLE names USING fts5(
-        folder, name, tags, tokenize='unicode61 remove_diacritics 2')""",
+        folder, name, tags, tokenize='porter unicode61 remove_diacritics 2')""",
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +100,16 @@ def write_parquet(clips: Sequence[Clip], path: str | Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.Table.from_pylist([asdict(clip) for clip in clips]), path)
+    columns = {field.name: [getattr(clip, field.name) for clip in clips] for field in fields(Clip)}
+    pq.write_table(pa.table(columns), path)
 
 
 def read_parquet(path: str | Path) -> list[Clip]:
-    """Read what `write_parquet` wrote. Raises `DataError` for missing columns."""
+    """Read what `write_parquet` wrote. Raises `DataError` for a missing file or missing columns."""
     import pyarrow.parquet as pq
 
+    if not Path(path).is_file():
+        raise DataError(f"no manifest at {path}", remedy="give the path of a Parquet file")
     names = [field.name for field in fields(Clip)]
     table = pq.read_table(path)
     missing = sorted(set(names) - set(table.column_names))

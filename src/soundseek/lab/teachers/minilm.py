@@ -78,7 +78,7 @@ class MiniLm(nn.Module):
     def _attention(self, x: Tensor, mask: Tensor, layer: str) -> Tensor:
         def heads(name: str) -> Tensor:
             y = self._dense(x, f"{layer}.attention.self.{name}")
-            return y.reshape(*y.shape[:2], self.heads, -1).transpose(1, 2)
+            return y.reshape(*y.shape[:2], self.heads, self.width // self.heads).transpose(1, 2)
 
         y = F.scaled_dot_product_attention(
             heads("query"), heads("key"), heads("value"), attn_mask=mask[:, None, None, :].bool()

@@ -86,7 +86,9 @@ def class_names(path: str | Path) -> list[str]:
 def patches_of(features: Tensor) -> Tensor:
     """Log-mels `[batch, frames, 64]` → `[batch, frames // 96, 96, 64]` without overlap."""
     n = features.shape[1] // PATCH_FRAMES
-    return features[:, : n * PATCH_FRAMES].reshape(len(features), n, PATCH_FRAMES, -1)
+    return features[:, : n * PATCH_FRAMES].reshape(
+        len(features), n, PATCH_FRAMES, features.shape[2]
+    )
 
 
 def _frozen(array: np.ndarray) -> nn.Parameter:
