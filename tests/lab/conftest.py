@@ -1,0 +1,137 @@
+"""A tiny corpus, a tiny recipe and teachers made of random numbers: no weights, no network."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 16_000
+KINDS = ("rain", "wind", "waves", "siren", "frog", "doorbell")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads on busy cores cost more than they give with tensors this small."""
+    if find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def make_store() -> Callable[[Sequence[np.ndarray]], Any]:
+    """Return make_store(waveforms) → a `WaveformStore` at 16 kHz in memory."""
+    from soundseek.lab.data.waveforms import WaveformStore
+
+    def make(waveforms: Sequence[np.ndarray]) -> WaveformStore:
+        samples = np.concatenate([np.round(wave * 32767.0).astype(np.int16) for wave in waveforms])
+        offsets = np.concatenate([[0], np.cumsum([len(wave) for wave in waveforms])])
+        return WaveformStore(samples, offsets.astype(np.int64), RATE, {})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with clips.jsonl, one caption file, and twelve sounds made by `soundseek.synth`."""
+    from soundseek.synth import KINDS as TABLE
+    from soundseek.synth import render
+
+    folder = tmp_path_factory.mktemp("corpus")
+    rows = []
+    for variant, split in enumerate(("train", "validation")):
+        for kind in KINDS:
+            name = f"{kind}-{variant}"
+            sound = render(kind, variant=variant, duration_s=1.3, sample_rate=RATE)
+            soundfile.write(folder / f"{name}.wav", sound, RATE)
+            rows.append(
+                {
+                    "id": name,
+                    "file": f"{name}.wav",
+                    "duration_s": 1.3,
+                    "captions": [TABLE[kind].caption, f"the sound of {kind}"],
+                    "source": "synth",
+                    "split": split,
+                    "licence": "CC0",
+                    "group": f"{kind}-{split}",
+                    "label": kind,
+                    "tier": "free",
+                    "caption_quality": 2,
+                }
+            )
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "clips.jsonl").write_text(lines, encoding="utf-8")
+    (folder / "texts.csv").write_text("caption\na door slams\na cat purrs\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def recipe_document(corpus: Path) -> dict[str, Any]:
+    """A recipe of six steps on `corpus`, with networks as small as they can be."""
+    return {
+        "name": "test/tiny",
+        "description": "for tests",
+        "seed": 3,
+        "data": {"folder": str(corpus), "texts": ["texts.csv"], "joined_texts": 8},
+        "audio": {"multiplier": 0.25, "width": 16, "head_hidden": 16, "window_patches": 1},
+        "text": {"vocabulary": 200, "width": 16, "layers": 1, "heads": 2, "max_tokens": 16},
+        "augment": {"speed": 1.1, "tilt_db": 6.0, "collage": 0.4},
+        "objective": {
+            "nt_xent": 0.5,
+            "teacher_embedding": 1.0,
+            "teacher_scores": 0.1,
+            "teacher_features": 1.0,
+            "text_embedding": 1.0,
+        },
+        "optimiser": {
+            "steps": 6,
+            "warmup_steps": 2,
+            "learning_rate": 0.003,
+            "text_learning_rate": 0.002,
+            "windows": 4,
+            "texts": 4,
+        },
+        "run": {"checkpoint_steps": 3, "evaluate_steps": 6, "log_steps": 2},
+    }
+
+
+@pytest.fixture
+def fake_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put random projections in the place of YAMNet and MiniLM."""
+    import torch
+
+    from soundseek.lab import prepare
+
+    class Sound(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            generator = torch.Generator().manual_seed(11)
+            self.embedding = torch.randn(64, 1024, generator=generator)
+            self.scores = torch.randn(64, len(KINDS), generator=generator)
+
+        def forward(self, patches: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            bands = patches.float().mean(1)
+            return (bands @ self.embedding).relu(), bands @ self.scores
+
+    class Text:
+        def encode(self, texts: Sequence[str]) -> np.ndarray:
+            seeds = [sum(text.encode()) for text in texts]
+            vectors = np.stack([np.random.default_rng(s).standard_normal(16) for s in seeds])
+            unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+            return unit.astype(np.float32)
+
+    monkeypatch.setattr(prepare, "load_yamnet", lambda path: Sound().eval())
+    monkeypatch.setattr(prepare, "class_names", lambda path: [kind.title() for kind in KINDS])
+    monkeypatch.setattr(prepare, "MiniLm", Text)
