@@ -12,7 +12,7 @@ pytest.importorskip("torch")
 import torch
 
 from soundseek.errors import DataError, RecipeError
-from soundseek.lab import prepare, train
+from soundseek.lab import prepare, run_folder, train
 from soundseek.lab.recipe import Recipe
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fake_teachers")]
@@ -53,7 +53,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def checkpoint(folder: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(folder / train.CHECKPOINT, weights_only=True)
+    state: dict[str, Any] = torch.load(folder / run_folder.CHECKPOINT, weights_only=True)
     return state
 
 
@@ -144,7 +144,7 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(
     finished: Path, recipe: Recipe, tmp_path: Path, killed: Callable[[Recipe, Path, int], None]
 ) -> None:
     killed(recipe, tmp_path / "killed", 2)
-    assert not (tmp_path / "killed" / train.CHECKPOINT).exists()
+    assert not (tmp_path / "killed" / run_folder.CHECKPOINT).exists()
     train.train(recipe, tmp_path / "killed", silent)
     assert_same(checkpoint(tmp_path / "killed")["trained"], checkpoint(finished)["trained"])
 
@@ -190,14 +190,14 @@ def test_a_run_killed_while_saving_keeps_the_checkpoint_before(
 def test_a_finished_run_has_nothing_left_to_do(
     finished: Path, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = (finished / train.CHECKPOINT).read_bytes()
+    before = (finished / run_folder.CHECKPOINT).read_bytes()
 
     def no_step(*_: Any) -> None:
         raise AssertionError("a step too many")
 
     monkeypatch.setattr(train._Loop, "_learn", no_step)
-    assert train.train(recipe, finished, silent) == finished / train.CHECKPOINT
-    assert (finished / train.CHECKPOINT).read_bytes() == before
+    assert train.train(recipe, finished, silent) == finished / run_folder.CHECKPOINT
+    assert (finished / run_folder.CHECKPOINT).read_bytes() == before
 
 
 def test_a_folder_holds_one_recipe(finished: Path, recipe_document: dict[str, Any]) -> None:
@@ -243,14 +243,14 @@ def test_a_term_of_no_weight_does_not_teach(
 
 @torch.no_grad()
 def test_a_trained_model_can_be_loaded(finished: Path, recipe: Recipe) -> None:
-    loaded, model, tokenizer_json = train.load_trained(finished)
+    loaded, model, saved = run_folder.load_trained(finished)
     assert loaded == recipe
     assert not model.training
     state = checkpoint(finished)
-    assert tokenizer_json == state["tokenizer_json"]
+    assert saved["tokenizer_json"] == state["tokenizer_json"]
     assert_same(dict(model.state_dict()), dict(state["average"]))
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no run in .*\n.*soundseek train"):
-        train.load_trained(tmp_path)
+        run_folder.load_trained(tmp_path)

@@ -28,9 +28,9 @@ from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
 from soundseek.lab.evaluate import queries_of
 from soundseek.lab.model_card import licences, model_card
 from soundseek.lab.onnx_export import audio_graph, text_graph
+from soundseek.lab.run_folder import load_trained
 from soundseek.lab.scorecard import RETRIEVAL, embed_clips, scorecard
 from soundseek.lab.teachers.yamnet import PATCH_FRAMES
-from soundseek.lab.train import CHECKPOINT, load_trained
 
 
 def export_run(
@@ -41,8 +41,8 @@ def export_run(
     Raises `DataError` without a run or its data, `BundleError` when a graph differs from the
     network or `destination` is taken.
     """
-    recipe, model, tokenizer_json = load_trained(run_folder)
-    state = torch.load(run_folder / CHECKPOINT, weights_only=True)
+    recipe, model, saved = load_trained(run_folder)
+    tokenizer_json = saved["tokenizer_json"]
     clips = read_clips_jsonl(Path(recipe.data.folder) / "clips.jsonl")
     trained_on = select(clips, split="train", tiers=recipe.data.tiers)
     spec = model.audio_encoder.frontend.spec
@@ -91,8 +91,8 @@ def export_run(
         name,
         trained_on,
         card,
-        steps=state["step"],
-        hours=state["seconds"] / 3600,
+        steps=saved["step"],
+        hours=saved["seconds"] / 3600,
         parameters={
             "sound": _count(model.audio_encoder) + _count(model.audio_head),
             "text": _count(model.text_encoder) + _count(model.text_head),

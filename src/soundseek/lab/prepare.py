@@ -144,6 +144,11 @@ def listen(yamnet: Yamnet, store: WaveformStore, batch_patches: int = 256) -> He
 def _texts(recipe: Recipe, own: Sequence[Sequence[str]], names: Sequence[str]) -> list[str]:
     folder = Path(recipe.data.folder)
     captions = unique(caption for captions in own for caption in captions)
+    if not captions:
+        raise DataError(
+            f"no clip has captions of quality {recipe.data.min_caption_quality} or more",
+            remedy="lower data.min_caption_quality, or caption the clips",
+        )
     read = [text for name in recipe.data.texts for text in read_captions_csv(folder / name)]
     rng = np.random.default_rng((recipe.seed, 0x7E87))
     pairs = joined_pairs(captions, recipe.data.joined_texts, rng)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from soundseek.errors import AudioError
+from soundseek.errors import AudioError, DataError
 from soundseek.lab.data.manifest import Clip, select
 from soundseek.lab.evaluate import retrieval_scores, zero_shot
 from soundseek.metrics.retrieval import Metric
@@ -38,13 +38,16 @@ def embed_clips(clips: Sequence[Clip], encode: EncodeAudio) -> tuple[list[Clip],
         except AudioError:
             continue  # unreadable files are counted by n, which the scorecard states
         kept.append(clip)
+    if not kept:
+        raise DataError(f"none of {len(clips)} clips could be read", remedy="check their paths")
     return kept, np.stack(vectors)
 
 
 def scorecard(
     clips: Sequence[Clip], encode_audio: EncodeAudio, encode_text: EncodeText
 ) -> dict[str, Any]:
-    """Every set's n and metrics with 95 % intervals, ready for JSON."""
+    """Every set's n and metrics with 95 % intervals, ready for JSON; sets without clips are not
+    there."""
     wanted = {
         clip.id: clip
         for options in [*RETRIEVAL.values(), *ZERO_SHOT.values()]
@@ -60,10 +63,14 @@ def scorecard(
     card: dict[str, Any] = {}
     for name, options in RETRIEVAL.items():
         chosen, audio = of(options)
+        if not chosen:
+            continue
         queries, metrics = retrieval_scores(chosen, audio, encode_text)
         card[name] = {"clips": len(chosen), "queries": queries, "metrics": _plain(metrics)}
     for name, options in ZERO_SHOT.items():
         chosen, audio = of(options)
+        if not chosen:
+            continue
         accuracy = zero_shot(chosen, audio, encode_text)
         classes = len({clip.label for clip in chosen})
         card[name] = {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import time
 from collections.abc import Callable
@@ -17,19 +15,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from soundseek.errors import DataError, RecipeError
+from soundseek.errors import DataError
 from soundseek.lab.augment.equalise import band_gains_db, equalised
 from soundseek.lab.augment.mixing import MixingRange
-from soundseek.lab.biencoder import BiEncoder
 from soundseek.lab.build import TextBatcher, build_biencoder
 from soundseek.lab.evaluate import validation_scores
 from soundseek.lab.items import ItemMaker, Items
 from soundseek.lab.objectives.terms import FeatureMatch, audio_terms, contrastive_term, lesson
 from soundseek.lab.prepare import Prepared, prepare
 from soundseek.lab.recipe import Recipe
+from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
 from soundseek.lab.teachers.yamnet import PATCH_FRAMES
 
-CHECKPOINT = "last.pt"
 _TERMS = ("nt_xent", "teacher_embedding", "teacher_scores", "teacher_features", "text_embedding")
 
 
@@ -50,20 +47,19 @@ def train(recipe: Recipe, run_folder: Path, say: Callable[[str], None] = print) 
     The folder gets recipe.json, metrics.csv, validation.csv and last.pt. Raises `RecipeError` if
     it holds a run of another recipe.
     """
-    run_folder.mkdir(parents=True, exist_ok=True)
-    _claim(recipe, run_folder)
+    folder = RunFolder.claim(run_folder, recipe)
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
-    prepared = prepare(recipe, run_folder / "cache", say)
-    saved = _saved(run_folder)
+    prepared = prepare(recipe, folder.cache, say)
+    saved = folder.saved()
     if saved is not None:
         prepared = _as_saved(prepared, saved)
-    return _Loop(recipe, prepared, run_folder, say).run(saved)
+    return _Loop(recipe, prepared, folder, say).run(saved)
 
 
 class _Loop:
     def __init__(
-        self, recipe: Recipe, prepared: Prepared, folder: Path, say: Callable[[str], None]
+        self, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Callable[[str], None]
     ) -> None:
         self.recipe, self.prepared, self.folder, self.say = recipe, prepared, folder, say
         self.batcher = TextBatcher(prepared.tokenizer_json, recipe.text.max_tokens)
@@ -113,7 +109,7 @@ class _Loop:
                     self._validate()
                 if self.step % self.recipe.run.checkpoint_steps == 0 or self.step == total:
                     self._save()
-        return self.folder / CHECKPOINT
+        return self.folder.checkpoint
 
     def _ahead(self, pool: ThreadPoolExecutor) -> Future[Items]:
         return pool.submit(self.items.make, self.step, self.recipe.optimiser.windows)
@@ -218,7 +214,7 @@ class _Loop:
         row = {f.name: getattr(line, f.name) for f in fields(line) if f.name != "terms"} | {
             name: terms.get(name, math.nan) for name in _TERMS
         }
-        _append(self.folder / "metrics.csv", row)
+        self.folder.append(METRICS, row)
         left = self.seconds / self.step * (self.recipe.optimiser.steps - self.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
         self.say(f"step {self.step}  loss {line.loss:.4f}  {shown}  {left / 60:.0f} min left")
@@ -231,15 +227,12 @@ class _Loop:
             self.batcher,
             window_samples=self.items.window_samples,
         )
-        _append(self.folder / "validation.csv", {"step": self.step, **scores})
+        self.folder.append(VALIDATION, {"step": self.step, **scores})
         self.say("validation  " + "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
 
     def _save(self) -> None:
-        """To a temporary name and renamed: a killed run keeps the checkpoint before."""
-        draft = self.folder / f"{CHECKPOINT}.partial"
-        torch.save(
+        self.folder.save(
             {
-                "schema_version": 1,
                 "step": self.step,
                 "seconds": self.seconds,
                 "trained": self.trained.state_dict(),
@@ -248,36 +241,16 @@ class _Loop:
                 "tokenizer_json": self.prepared.tokenizer_json,
                 "anchors": self.prepared.anchors,
                 "teacher": self.prepared.teacher.state_dict(),
-            },
-            draft,
+            }
         )
-        draft.replace(self.folder / CHECKPOINT)
 
     def _resume(self, saved: dict[str, Any]) -> None:
         self.trained.load_state_dict(saved["trained"])
         self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.seconds = saved["step"], saved["seconds"]
+        self.folder.rewind(self.step)
         self.say(f"resumed at step {self.step}")
-
-
-def load_trained(run_folder: Path) -> tuple[Recipe, BiEncoder, str]:
-    """The recipe, the averaged model (eval mode) and the tokenizer of a run.
-
-    Raises `DataError` when the folder holds no checkpoint.
-    """
-    saved = _saved(run_folder)
-    if saved is None:
-        raise DataError(f"no run in {run_folder}", remedy="train first: soundseek train RECIPE")
-    recipe = Recipe.model_validate(json.loads((run_folder / "recipe.json").read_text()))
-    model = build_biencoder(recipe, saved["anchors"], saved["tokenizer_json"])
-    model.load_state_dict(saved["average"])
-    return recipe, model.eval(), saved["tokenizer_json"]
-
-
-def _saved(folder: Path) -> dict[str, Any] | None:
-    path = folder / CHECKPOINT
-    return torch.load(path, weights_only=True) if path.is_file() else None
 
 
 def _as_saved(prepared: Prepared, saved: dict[str, Any]) -> Prepared:
@@ -285,22 +258,6 @@ def _as_saved(prepared: Prepared, saved: dict[str, Any]) -> Prepared:
     another version of a library might make them a little different."""
     prepared.teacher.load_state_dict(saved["teacher"])
     return replace(prepared, tokenizer_json=saved["tokenizer_json"], anchors=saved["anchors"])
-
-
-def _claim(recipe: Recipe, folder: Path) -> None:
-    """The first run writes its recipe; a resuming one must bring the same."""
-    path = folder / "recipe.json"
-    document = recipe.model_dump(mode="json")
-    if path.exists():
-        there = Recipe.model_validate(json.loads(path.read_text(encoding="utf-8")))
-        here = there.model_copy(update={"run": recipe.run})
-        if here != recipe:
-            raise RecipeError(
-                f"{folder} holds a run of another recipe ({there.name})",
-                remedy="choose another --out, or remove the folder",
-            )
-        return
-    path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
 
 
 def _named(trained: nn.ModuleDict, *, text: bool) -> list[nn.Parameter]:
@@ -320,12 +277,3 @@ def _ranges(recipe: Recipe) -> MixingRange:
         speed=augment.speed,
         tilt_db=augment.tilt_db,
     )
-
-
-def _append(path: Path, row: dict[str, object]) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)

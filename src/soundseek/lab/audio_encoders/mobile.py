@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from soundseek.audio.frontends import PRESETS
+from soundseek.errors import DataError
 from soundseek.lab.encodings import AudioEncoding, masked_mean
 from soundseek.lab.frontends import FrontEnd
 
@@ -76,6 +77,11 @@ class MobileNet(nn.Module):
         return features
 
     def forward(self, features: Tensor, lengths: Tensor) -> AudioEncoding:
+        if features.shape[1] % PATCH_FRAMES:
+            raise DataError(
+                f"{features.shape[1]} frames are no whole number of patches",
+                remedy=f"pad the windows to a multiple of {PATCH_FRAMES} frames",
+            )
         # ln(x + 0.001) of ordinary sound lies in −7 … 3: centred and scaled by fixed numbers.
         x = ((features + 4.0) / 4.0).unsqueeze(1)
         x = self.body(x).mean(3)

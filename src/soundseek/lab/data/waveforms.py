@@ -59,7 +59,8 @@ def open_store(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    identity = hashlib.sha256("\n".join(f"{c.id}\t{c.path}" for c in clips).encode()).hexdigest()
+    described = "\n".join(_identity(clip) for clip in clips)
+    identity = hashlib.sha256(described.encode()).hexdigest()
     stem = folder / f"waveforms-{sample_rate}-{identity[:12]}"
     index_file, samples_file = stem.with_suffix(".json"), stem.with_suffix(".i16")
     if not index_file.exists():
@@ -99,5 +100,10 @@ def _build(
 
 
 def _decoded(clip: Clip, sample_rate: int) -> NDArray[np.float32]:
-    cut = clip.duration_s if clip.start_s > 0 else None
-    return read(clip.path, sample_rate, start_s=clip.start_s, duration_s=cut)[0]
+    # Manifests round durations: a millisecond more loses nothing of a whole file.
+    duration_s = clip.duration_s if clip.start_s > 0 else clip.duration_s + 0.001
+    return read(clip.path, sample_rate, start_s=clip.start_s, duration_s=duration_s)[0]
+
+
+def _identity(clip: Clip) -> str:
+    return f"{clip.id}\t{clip.path}\t{clip.start_s}\t{clip.duration_s}"
