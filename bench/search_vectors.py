@@ -28,11 +28,12 @@ from typing import Any
 import numpy as np
 
 WINDOWS_PER_CLIP = 3
+HOP_S = 1.0
 K = 10
 WORDS = ("dog", "door", "rain", "wind", "engine", "bell", "steps", "wave")
 VARIANTS = {
     "numpy": "NumPy float32: product and best 10 windows",
-    "scores": "soundseek float16: product, best window of each clip, best 10 clips",
+    "scores": "soundseek float16: product, score of each clip, best 10 clips",
     "query": "soundseek: whole query by sound (with filters and facts of the hits)",
     "hybrid": "soundseek: whole query by sound and names (two words, 1/4 of all names match)",
 }
@@ -215,7 +216,7 @@ def _scores(folder: Path, _: argparse.Namespace) -> Callable[[np.ndarray], objec
 
     def ask(query: np.ndarray) -> object:
         windows = table.scores(query, threads=usable_processors())
-        return best(table.best_of_clips(windows), K)
+        return best(table.clip_scores(windows, HOP_S), K)
 
     return ask
 
@@ -224,7 +225,7 @@ def _query(folder: Path, options: argparse.Namespace) -> Callable[[np.ndarray], 
     from soundseek.library.database import Database
     from soundseek.library.search import Searcher
 
-    model = SimpleNamespace(hop_s=1.0, window_s=1.0, sample_rate=32000, encode_text=None)
+    model = SimpleNamespace(hop_s=HOP_S, window_s=HOP_S, sample_rate=32000, encode_text=None)
     searcher = Searcher(Database.open(folder), model, folder / "cache")  # type: ignore[arg-type]
 
     def ask(query: np.ndarray) -> object:

@@ -19,7 +19,11 @@ OWNER = bytes(range(32))
 def _clips(counts: list[int], dimension: int = 3) -> list[ClipWindows]:
     rng = np.random.default_rng(0)
     return [
-        ClipWindows(7 * number + 1, rng.random((count, dimension)).astype(np.float16))
+        ClipWindows(
+            7 * number + 1,
+            rng.random((count, dimension)).astype(np.float16),
+            rng.random(count).astype(np.float32),
+        )
         for number, count in enumerate(counts)
     ]
 
@@ -35,6 +39,8 @@ def test_gives_back_what_was_written(
     block = open_cache(folder, OWNER, dimension)
     assert block is not None
     np.testing.assert_array_equal(block.matrix, np.concatenate([clip.windows for clip in clips]))
+    np.testing.assert_array_equal(block.weights, np.concatenate([clip.weights for clip in clips]))
+    assert block.weights.dtype == np.float32
     assert block.clip_ids.tolist() == [clip.clip_id for clip in clips]
     assert block.counts.tolist() == counts
     assert block.revision == 100
@@ -65,6 +71,14 @@ def test_a_cut_off_file_is_no_cache(tmp_path: Path, size: int) -> None:
     write_cache(tmp_path, OWNER, 3, 100, _clips([2, 1]))
     content = (tmp_path / CACHE_FILE).read_bytes()
     (tmp_path / CACHE_FILE).write_bytes(content[:size])
+    assert open_cache(tmp_path, OWNER, 3) is None
+
+
+def test_an_older_layout_is_no_cache(tmp_path: Path) -> None:
+    write_cache(tmp_path, OWNER, 3, 100, _clips([2, 1]))
+    content = (tmp_path / CACHE_FILE).read_bytes()
+    assert content.startswith(b"sndkwin2")
+    (tmp_path / CACHE_FILE).write_bytes(b"sndkwin1" + content[8:])
     assert open_cache(tmp_path, OWNER, 3) is None
 
 

@@ -13,17 +13,19 @@ class Hit:
 
     Attributes:
         rank: 1 is the best.
-        score: what the hits are ranked by: without names the cosine of the best window (less the
-            penalty of an unwanted sound); with names the fusion of two ranks, see `ranking.fuse`.
+        score: what the hits are ranked by: without names the similarity (less the penalty of an
+            unwanted sound); with names the fusion of two ranks, see `ranking.fuse`.
         path: the absolute path of the first file with this sound that passes the filters.
-        start_s: where the window that fits best starts, in seconds.
+        start_s: where the window with the highest cosine starts, in seconds.
         end_s: where it ends.
         duration_s: length of the whole file, in seconds.
         format: such as "wav".
         sample_rate: in Hz, of the file.
         channels: of the file.
         tags: those of the file at `path`.
-        similarity: cosine of the query and the best window, -1 to 1.
+        similarity: how much the sound fits, -1 to 1: the mean of the cosines of the whole and of
+            its best window; in recordings over 30 s the window counts more. The whole alone where
+            that is higher and the query is a sound.
         name_rank: place among the files whose names match the query; None if this one's does not.
         also: the other files with the same content.
     """

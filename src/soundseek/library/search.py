@@ -53,12 +53,13 @@ class Searcher:
         """Return the `k` sounds that fit best, best first; fewer if there are fewer.
 
         `text` describes the sound. `like` is a file that resembles it: alone, or blended with the
-        text, (1 - like_weight) * text + like_weight * like, normalised. Its window that is nearest
-        to the mean of them all stands for it (as hits are ranked by windows, so that in a library
-        nothing is more like a file than itself).
+        text, (1 - like_weight) * text + like_weight * like, normalised. The vector of the whole
+        file stands for it.
 
-        The score of a clip is that of its best window. `without` describes what should not be
-        heard: a clip loses as much as its best window for that exceeds the median of all
+        The score of a clip is the mean of two cosines, of its best window and of the whole clip;
+        over 30 s the window counts more. With `like` it is that of the whole clip alone where that
+        is higher, so that nothing is more like a file than itself. `without` describes what should
+        not be heard: a clip loses as much as its score for that exceeds the median of all
         candidates, so that what is unlike it loses nothing; clips called like it are taken out of
         the ranking by names.
 
@@ -140,11 +141,14 @@ class Searcher:
         if not candidates.size:
             return []
         windows = self._scores(table, _vector(query, texts, sounds))
-        cosines = table.best_of_clips(windows)[candidates]
-        scores = cosines
+        similarities = table.clip_scores(windows, self._bundle.hop_s)
+        if query.like is not None:
+            similarities = np.maximum(similarities, table.whole_scores(windows))
+        scores = similarities[candidates]
         if query.without is not None:
-            unwanted = table.best_of_clips(self._scores(table, texts[query.without]))[candidates]
-            scores = cosines - np.maximum(0, unwanted - np.median(unwanted))
+            unwanted_windows = self._scores(table, texts[query.without])
+            unwanted = table.clip_scores(unwanted_windows, self._bundle.hop_s)[candidates]
+            scores -= np.maximum(0, unwanted - np.median(unwanted))
         if query.hybrid and query.text is not None:
             named, coverage = self._named(query, query.text, table, candidates)
             ranking = fuse(scores, named, coverage, query.k)
@@ -152,7 +156,7 @@ class Searcher:
             ranking = by_sound(scores, query.k)
         # From places among the candidates to places in the table.
         ranking = [ranked._replace(item=int(candidates[ranked.item])) for ranked in ranking]
-        return self._hits(ranking, table, windows, query.filters)
+        return self._hits(ranking, table, windows, similarities, query.filters)
 
     def _scores(self, table: WindowTable, vector: FloatArray) -> FloatArray:
         from soundseek.bundle.network import usable_processors
@@ -161,9 +165,7 @@ class Searcher:
 
     def _sound_vector(self, like: str) -> FloatArray:
         windows = window_vectors(self._bundle, like, self._database)
-        whole = self._bundle.pool_windows(windows.vectors, windows.valid_samples)
-        vector: FloatArray = windows.vectors[int((windows.vectors @ whole).argmax())]
-        return vector
+        return self._bundle.pool_windows(windows.vectors, windows.valid_samples)
 
     def _passing(self, table: WindowTable, filters: Filters) -> IndexArray:
         """Return the indices into the table's clips, ascending, of those that may be hits."""
@@ -196,7 +198,12 @@ class Searcher:
         return places, matches.coverage[np.searchsorted(matches.clip_ids, ids[places])]
 
     def _hits(
-        self, ranking: list[Ranked], table: WindowTable, windows: FloatArray, filters: Filters
+        self,
+        ranking: list[Ranked],
+        table: WindowTable,
+        windows: FloatArray,
+        similarities: FloatArray,
+        filters: Filters,
     ) -> list[Hit]:
         clip_ids = [int(table.clip_ids[ranked.item]) for ranked in ranking]
         facts = sound_facts(self._database, clip_ids, filters)
@@ -206,7 +213,6 @@ class Searcher:
             window = table.best_window(windows, ranked.item)
             start_s = window * self._bundle.hop_s
             end_s = min(start_s + self._bundle.window_s, known.duration_s)
-            cosine = float(windows[table.first[ranked.item] + window])
             hits.append(
                 Hit(
                     rank=rank,
@@ -219,7 +225,7 @@ class Searcher:
                     sample_rate=known.sample_rate,
                     channels=known.channels,
                     tags=known.tags,
-                    similarity=cosine,
+                    similarity=float(similarities[ranked.item]),
                     name_rank=ranked.name_rank,
                     also=known.also,
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from soundseek.errors import LibraryError
+from soundseek.library.blend import whole_shares, whole_weights
 from soundseek.library.cachefile import Block, ClipWindows, open_cache, write_cache
 from soundseek.library.database import Database, explained
 from soundseek.library.scoring import dot_products
@@ -30,6 +31,7 @@ class WindowTable:
 
     Attributes:
         blocks: their vectors.
+        weights: float32 [n_windows], see `blend.whole_weights`.
         clip_ids: int64 [n_clips]; an id may occur twice, of which only one is live.
         first: int64 [n_clips], the index of each clip's first window.
         counts: int64 [n_clips], how many windows each has, at least 1.
@@ -37,14 +39,17 @@ class WindowTable:
     """
 
     blocks: tuple[Block, ...]
+    weights: FloatArray
     clip_ids: IndexArray
     first: IndexArray
     counts: IndexArray
     live: npt.NDArray[np.bool_]
+    _shares: dict[float, FloatArray] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, *blocks: Block) -> WindowTable:
         """Join blocks; a clip of a later one replaces the same clip of an earlier one."""
+        weights = np.concatenate([block.weights for block in blocks])
         clip_ids = np.concatenate([block.clip_ids for block in blocks])
         counts = np.concatenate([block.counts for block in blocks])
         live = np.ones(len(clip_ids), dtype=np.bool_)
@@ -53,7 +58,7 @@ class WindowTable:
             start, end = end, end + len(block.clip_ids)
             for later in blocks[position + 1 :]:
                 live[start:end] &= ~np.isin(block.clip_ids, later.clip_ids)
-        return cls(blocks, clip_ids, np.cumsum(counts) - counts, counts, live)
+        return cls(blocks, weights, clip_ids, np.cumsum(counts) - counts, counts, live)
 
     def scores(self, vector: FloatArray, *, threads: int = 1) -> FloatArray:
         """Return the cosines [n_windows] of `vector` and every window."""
@@ -62,11 +67,30 @@ class WindowTable:
         # Rounded to half precision, vectors are a little longer or shorter than 1.
         return np.clip(joined, -1, 1, out=joined)
 
-    def best_of_clips(self, window_scores: FloatArray) -> FloatArray:
-        """Return the score [n_clips] of each clip's best window."""
+    def whole_scores(self, window_scores: FloatArray) -> FloatArray:
+        """Return the cosines [n_clips] of each whole clip, from those [n_windows] of `scores`."""
         if not self.first.size:
             return np.empty(0, dtype=np.float32)
-        return np.maximum.reduceat(window_scores, self.first)
+        sums: FloatArray = np.add.reduceat(window_scores * self.weights, self.first)
+        return np.clip(sums, -1, 1, out=sums)
+
+    def clip_scores(self, window_scores: FloatArray, hop_s: float) -> FloatArray:
+        """Return how well each clip fits [n_clips], -1 to 1, from the cosines of its windows.
+
+        A score is the mean of the cosines of the best window and of the whole clip; where more
+        than 30 s of windows, `hop_s` seconds apart, make up a clip, the window counts more, see
+        `blend.whole_shares`.
+        """
+        if not self.first.size:
+            return np.empty(0, dtype=np.float32)
+        if hop_s not in self._shares:
+            self._shares[hop_s] = whole_shares(self.counts, hop_s)
+        best = np.maximum.reduceat(window_scores, self.first)
+        blend = self.whole_scores(window_scores)
+        blend -= best
+        blend *= self._shares[hop_s]
+        blend += best
+        return blend
 
     def best_window(self, window_scores: FloatArray, clip: int) -> int:
         """Return which of its windows, from 0, is the best of the clip with index `clip`."""
@@ -144,6 +168,7 @@ class LibraryVectors:
         windows = [clip.windows for clip in clips]
         return Block(
             np.concatenate([np.empty((0, self._dimension), np.float16), *windows]),
+            np.concatenate([np.empty(0, np.float32), *(clip.weights for clip in clips)]),
             np.array([clip.clip_id for clip in clips], dtype=np.int64),
             np.array([len(part) for part in windows], dtype=np.int64),
             revision,
@@ -153,17 +178,27 @@ class LibraryVectors:
         # One statement sees one state of the database, even while another process writes.
         with explained(self._database.path):
             rows = self._database.connection.execute(
-                "SELECT id, windows FROM clips WHERE revision > ? AND n_windows > 0 ORDER BY id",
+                "SELECT id, valid, windows FROM clips WHERE revision > ? AND n_windows > 0"
+                " ORDER BY id",
                 (revision,),
             )
-            for clip_id, blob in rows:
-                yield ClipWindows(clip_id, self._vectors(clip_id, blob))
+            for row in rows:
+                yield self._clip(*row)
 
-    def _vectors(self, clip_id: int, blob: Any) -> npt.NDArray[np.float16]:
-        if not isinstance(blob, bytes) or not blob or len(blob) % (2 * self._dimension):
-            raise LibraryError(
-                f"clip {clip_id} of the library {self._database.path} has damaged vectors",
-                remedy="see what else is: soundseek library verify; to make it anew: "
-                "soundseek index FOLDER --rebuild",
-            )
-        return np.frombuffer(blob, dtype="<f2").reshape(-1, self._dimension)
+    def _clip(self, clip_id: int, lengths: Any, vectors: Any) -> ClipWindows:
+        if not isinstance(vectors, bytes) or not vectors or len(vectors) % (2 * self._dimension):
+            raise self._damaged(clip_id, "vectors")
+        windows = np.frombuffer(vectors, dtype="<f2").reshape(-1, self._dimension)
+        if not isinstance(lengths, bytes) or len(lengths) != 4 * len(windows):
+            raise self._damaged(clip_id, "lengths of windows")
+        valid = np.frombuffer(lengths, dtype="<u4")
+        if not valid.all():
+            raise self._damaged(clip_id, "lengths of windows")
+        return ClipWindows(clip_id, windows, whole_weights(windows, valid))
+
+    def _damaged(self, clip_id: int, what: str) -> LibraryError:
+        return LibraryError(
+            f"clip {clip_id} of the library {self._database.path} has damaged {what}",
+            remedy="see what else is: soundseek library verify; to make it anew: "
+            "soundseek index FOLDER --rebuild",
+        )
