@@ -54,3 +54,22 @@ def test_everything_is_restored_after_an_exception(capfd: pytest.CaptureFixture[
     assert sys.stderr is before
     os.write(2, b"after")
     assert capfd.readouterr().err == "after"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="closes the stream as a Unix shell does")
+def test_a_closed_stderr_does_not_turn_into_the_next_file(tmp_path: Path) -> None:
+    script = f"""
+        import os
+        from soundseek.audio.quiet import native_messages_silenced
+        with native_messages_silenced():
+            file = open({str(tmp_path / "result")!r}, "wb")
+            os.write(2, b"native")
+        assert file.fileno() > 2
+        try:
+            os.fstat(2)
+        except OSError:
+            file.write(b"closed again")
+    """
+    words = [sys.executable, "-c", textwrap.dedent(script)]
+    subprocess.run(["sh", "-c", 'exec "$@" 2>&-', "sh", *words], check=True)
+    assert (tmp_path / "result").read_bytes() == b"closed again"

@@ -10,7 +10,7 @@ import pytest
 from soundseek.bundle import catalogue, places
 from soundseek.bundle.archive import pack
 from soundseek.bundle.load import load_bundle, manifest_at, resolve
-from soundseek.errors import BundleError
+from soundseek.errors import BundleError, SoundseekError
 
 
 @pytest.fixture(autouse=True)
@@ -151,3 +151,26 @@ def test_default_places_follow_the_platform(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("LOCALAPPDATA", "/local")
     assert places.user_folder() == Path("/local/soundseek/models")
     assert places.unpacked_folder() == Path("/local/soundseek/bundles")
+
+
+def test_an_empty_name_is_not_the_current_folder(home: Path) -> None:
+    with pytest.raises(BundleError, match="name of the model is empty"):
+        load_bundle("")
+
+
+def test_the_home_of_nobody_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOUNDSEEK_MODELS", "~no-such-user/models")
+    assert places.user_folder() == Path("~no-such-user/models")
+    assert places.expanded("~/models") == Path.home() / "models"
+
+
+def test_without_a_home_it_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_DATA_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("SOUNDSEEK_MODELS")
+    with pytest.raises(SoundseekError, match="SOUNDSEEK_LIBRARY"):
+        places.data_home()
+    assert all(entry.origin == "embedded" for entry in catalogue.entries())

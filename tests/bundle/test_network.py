@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,3 +90,17 @@ def test_values_that_are_not_finite_are_refused(tiny_bundle: Path) -> None:
     network = Network(tiny_bundle / "audio.onnx", AUDIO_INPUTS, 32, threads=1)
     with pytest.raises(BundleError, match="not finite"):
         network.run(FEEDS | {"features": np.full((2, 20, 64), np.nan, dtype=np.float32)})
+
+
+def test_nothing_is_reported_to_anyone(tiny_bundle: Path, tmp_path: Path) -> None:
+    # ONNX Runtime keeps what it would report in the user's cache folder until it can be sent.
+    code = (
+        "from soundseek.bundle.load import load_bundle\n"
+        f"load_bundle({str(tiny_bundle)!r}).encode_text('rain')"
+    )
+    unset = ("XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY", "CI")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    subprocess.run(
+        [sys.executable, "-c", code], env={**environment, "HOME": str(tmp_path)}, check=True
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -226,3 +226,14 @@ def test_verify_runs_the_networks(tiny_bundle: Path, tmp_path: Path) -> None:
     )
     with pytest.raises(BundleError, match=r"text\.onnx returns vectors of 32 values instead of 64"):
         load_bundle(folder).verify()
+
+
+@pytest.mark.parametrize("loudest", [1e13, -1e30, np.nan, np.inf])
+def test_samples_that_no_front_end_can_take(tiny_bundle: Path, loudest: float) -> None:
+    bundle = load_bundle(tiny_bundle)
+    samples = np.zeros(bundle.sample_rate, np.float32)
+    samples[800] = loudest
+    with pytest.raises(AudioError, match=r"holds .* at (0\.050 s|sample 800)"):
+        bundle.encode_audio(samples, bundle.sample_rate)
+    samples[800] = 1e11
+    assert np.isfinite(bundle.encode_audio(samples, bundle.sample_rate)).all()

@@ -114,3 +114,9 @@ def test_impossible_threads_are_refused(threads: str, home: Path) -> None:
     result = typed("index", ".", "--threads", threads)
     assert result.exit_code == 2
     assert "--threads" in result.stderr
+
+
+def test_a_folder_without_a_name(home: Path) -> None:
+    result = typed("index", "")
+    assert result.exit_code == 2
+    assert "empty name" in result.stderr

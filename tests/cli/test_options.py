@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from soundseek.cli.options import seconds
 from soundseek.cli.places import default_library, demo_library
+from support.command_line import typed
 
 CONTEXT = click.Context(click.Command("search"))
 PARAMETER = click.Option(["--min-duration"])
@@ -57,3 +58,9 @@ def test_a_demonstration_has_a_library_for_each_folder_and_model(home: Path) -> 
     assert len(places) == 4
     assert all(home / "cache" in place.parents for place in places)
     assert demo_library(Path("a"), "model") == demo_library(home / "a", "model")
+
+
+def test_the_home_of_nobody_is_no_traceback(home: Path) -> None:
+    result = typed("search", "high", "--library", "~no-such-user/library")
+    assert result.exit_code == 2
+    assert "no library" in result.stderr

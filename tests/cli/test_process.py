@@ -11,9 +11,12 @@ import time
 import wave
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from support.command_line import process, succeeded, typed, write_sounds
+from support.tiny_bundle import noise
 
 HEAVY = ("av", "librosa", "onnx", "rich", "soundfile", "soxr", "torch", "transformers")
 
@@ -131,3 +134,38 @@ def wait_until_stored(database: Path, clips: int) -> None:
             pass
         time.sleep(0.05)
     raise AssertionError(f"{clips} clips were not stored in time")
+
+
+def test_queries_from_a_closed_input(sounds: dict[str, Path]) -> None:
+    words = [sys.executable, "-m", "soundseek", "search", "--queries", "-"]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *words], capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: there is no query in the standard input")
+
+
+def damaged_mp3(path: Path) -> Path:
+    """Write an MP3 that its decoder comments on."""
+    soundfile.write(path, noise(4.0, 44_100), 44_100)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 3000] = np.random.default_rng(1).bytes(3000)
+    path.write_bytes(content)
+    return path
+
+
+def test_decoders_do_not_talk_to_the_terminal(home: Path) -> None:
+    (home / "sounds").mkdir()
+    file = str(damaged_mp3(home / "sounds" / "damaged.mp3"))
+    for command in (
+        ["index", "sounds"],
+        ["moments", file, "noise"],
+        ["search", "--like", file],
+        ["demo", "sounds"],
+    ):
+        with process(*command) as running:
+            _, err = running.communicate()
+        assert running.returncode == 0, err
+        for words in (b"mpg123", b"Note:", b"Warning:", b"resync"):
+            assert words not in err, command

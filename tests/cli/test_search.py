@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,24 @@ def test_queries_that_are_none(content: bytes, message: str, sounds: dict[str, P
     result = typed("search", "--queries", "-", stdin=content)
     assert result.exit_code == 2
     assert message in result.stderr
+
+
+def test_no_queries_on_the_standard_input(sounds: dict[str, Path]) -> None:
+    for content, problem in ((b"\n \n", "no query in"), (b"\xff", "not UTF-8")):
+        result = typed("search", "--queries", "-", stdin=content)
+        assert result.exit_code == 2
+        assert problem in result.stderr
+        assert "the standard input" in result.stderr
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="Windows has no such names")
+def test_csv_has_the_paths_as_they_are(
+    sounds: dict[str, Path], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOUNDSEEK_LIBRARY", str(home / "library"))
+    odd = home / "sounds" / '\x1b[31mred, "loud"\n.wav'
+    odd.parent.mkdir()
+    shutil.copy(sounds["high"], odd)
+    succeeded("index", "sounds")
+    (row,) = csv.DictReader(io.StringIO(succeeded("search", "high", "--csv"), newline=""))
+    assert row["path"] == str(odd)

@@ -125,3 +125,14 @@ def test_colours_are_for_terminals_and_can_be_refused(
     monkeypatch.setattr(sys, "stdout", stream)
     terminal.say(terminal.strong("rain"))
     assert ("\x1b[" in stream.getvalue()) is coloured
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_remarks_that_nobody_can_read_are_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(sys, "stderr", full)
+        with pytest.raises(OSError, match="No space"):
+            terminal.say("a result")
+        terminal.say("a remark", err=True)
+        terminal.say("another", err=True)

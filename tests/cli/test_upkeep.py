@@ -134,3 +134,11 @@ def test_reading_works_where_nothing_can_be_written(own: dict[str, Path], home: 
         assert json.loads(succeeded("search", "a high tone", "--json"))["hits"]
     finally:
         (home / "library").chmod(0o755)
+
+
+def test_export_to_stdout_is_what_a_file_gets(sounds: dict[str, Path], home: Path) -> None:
+    succeeded("library", "export", "all.csv")
+    content = (home / "all.csv").read_text("utf-8")
+    assert succeeded("library", "export", "-", "--format", "csv") == content
+    assert not (home / "-").exists()
+    assert typed("library", "export", "-").exit_code == 2

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -142,3 +145,30 @@ def test_mistakes_of_the_program_are_not_dressed_up(folder: Path) -> None:
     database.close()
     with pytest.raises(sqlite3.ProgrammingError):
         database.revision()
+
+
+@pytest.fixture
+def foreign_folder() -> Iterator[Path]:
+    """A folder with an empty library that this process may read and not write."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        Database.create(folder, {"dimension": "32"}).close()
+        (folder / DATABASE_FILE).chmod(0o444)
+        folder.chmod(0o555)
+        superuser = os.geteuid() == 0
+        if superuser:
+            os.seteuid(65534)
+        try:
+            yield folder
+        finally:
+            if superuser:
+                os.seteuid(0)
+            folder.chmod(0o755)
+
+
+@pytest.mark.skipif(not hasattr(os, "seteuid"), reason="needs users as POSIX has them")
+def test_the_library_of_somebody_else(foreign_folder: Path) -> None:
+    database = Database.open(foreign_folder, read_only=True)
+    assert database.revision() == 0
+    assert [path.name for path in foreign_folder.iterdir()] == [DATABASE_FILE]
+    database.close()

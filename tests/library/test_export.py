@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -112,3 +114,25 @@ def test_what_cannot_be_written(database: Database, tmp_path: Path) -> None:
     with pytest.raises(LibraryError, match="cannot write"):
         export_library(database, tmp_path / "folder")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "library"]
+
+
+def test_a_link_stays_a_link(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "link.csv").symlink_to("real.csv")
+    export_library(database, tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "real.csv").read_text().startswith("path,")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_written_into_and_not_replaced(database: Database, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    received: list[str] = []
+    reader = threading.Thread(target=lambda: received.append(pipe.read_text()))
+    reader.start()
+    export_library(database, pipe)
+    reader.join(timeout=10)
+    assert received[0].startswith("path,")
+    assert pipe.is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["library", "pipe"]

@@ -247,3 +247,34 @@ def test_reports_are_json(library: Library, sounds: Path) -> None:
         {"path": str(sounds / "bad.wav"), "reason": report.failed[0].reason}
     ]
     assert replace(report, added=6) != report
+
+
+def test_a_known_root_that_is_gone_does_not_stop_the_others(
+    library: Library, sounds: Path, tmp_path: Path, write_sound: WriteSound
+) -> None:
+    disk = tmp_path / "disk"
+    write_sound(disk / "hum.wav", sine(100, 0.5))
+    library.index([sounds, disk])
+    disk.rename(tmp_path / "unplugged")
+    report = library.index([])
+    assert counts(report) == {"unchanged": 5, "failed": 1}
+    assert report.failed[0].path == str(disk)
+    assert "soundseek library remove" in report.failed[0].reason
+    assert str(disk / "hum.wav") in paths(library), "it may be back tomorrow"
+    (tmp_path / "unplugged").rename(disk)
+    assert counts(library.index([])) == {"unchanged": 6}
+    shutil.rmtree(sounds)
+    shutil.rmtree(disk)
+    with pytest.raises(LibraryError, match=r"any more\n.*library remove"):
+        library.index([])
+
+
+def test_a_root_that_was_moved_keeps_its_tags(
+    library: Library, sounds: Path, tmp_path: Path
+) -> None:
+    library.index([sounds], tags=["field"])
+    sounds.rename(tmp_path / "archive")
+    assert counts(library.index(tmp_path / "archive")) == {"moved": 5}
+    assert all(path.startswith(str(tmp_path / "archive")) for path in paths(library))
+    assert library.database.query("SELECT DISTINCT tags FROM files") == [("field",)]
+    assert library.verify().ok

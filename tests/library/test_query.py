@@ -12,6 +12,7 @@ from soundseek.errors import QueryError
 from soundseek.library.query import (
     MAX_CHARACTERS,
     Filters,
+    as_list,
     checked_filters,
     checked_query,
     path_spellings,
@@ -109,3 +110,19 @@ def test_any_of_several_folders_will_do() -> None:
     filters = Filters(folders=(b"/a", b"/b"))
     assert _passes(b"/b/x.wav", filters)
     assert not _passes(b"/c/x.wav", filters)
+
+
+def test_a_query_of_the_wrong_type_is_named() -> None:
+    with pytest.raises(QueryError, match="the query is of type int"):
+        checked_query(5)  # type: ignore[arg-type]
+    with pytest.raises(QueryError, match=r"k is 1\.5"):
+        checked_query("rain", k=1.5)  # type: ignore[arg-type]
+
+
+def test_one_value_is_not_its_characters(tmp_path: Path) -> None:
+    assert as_list("wav") == ["wav"]
+    assert as_list(tmp_path) == [tmp_path]
+    assert as_list(("a", "b")) == ["a", "b"]
+    assert checked_filters(formats="wav", folders="/x") == checked_filters(
+        formats=["wav"], folders=["/x"]
+    )

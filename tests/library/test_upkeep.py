@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import pytest
 from soundseek.errors import LibraryError
 from soundseek.library import Library
 from soundseek.library.lock import writer_lock
+from support.tiny_bundle import sine
+
+WriteSound = Callable[..., Path]
 
 
 @pytest.fixture
@@ -138,3 +142,50 @@ def test_remove_missing(filled: Library, sounds: Path) -> None:
 def test_remove_waits_for_no_writer(filled: Library) -> None:
     with writer_lock(filled.folder), pytest.raises(LibraryError, match="being written"):
         filled.remove(["*"])
+
+
+@pytest.mark.skipif("sys.platform == 'win32'", reason="Windows has no such names")
+def test_a_problem_is_one_line(library: Library, tmp_path: Path, write_sound: WriteSound) -> None:
+    odd = write_sound(tmp_path / "sounds" / "two\nlines\x1b[2J.wav", sine(300, 0.5))
+    library.index(odd.parent)
+    odd.unlink()
+    (line,) = library.verify().problems
+    assert line.isprintable()
+    assert r"two\nlines\x1b[2J.wav" in line
+
+
+def test_one_path_is_one_path(filled: Library, sounds: Path) -> None:
+    assert filled.remove(sounds / "low.wav") == 1
+    assert filled.remove(str(sounds / "noise.wav")) == 1
+    assert filled.status().files == 3
+
+
+def test_an_empty_path_is_not_the_current_folder(
+    filled: Library, sounds: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sounds)
+    with pytest.raises(LibraryError, match="empty"):
+        filled.remove([""])
+    assert filled.status().files == 5
+
+
+def test_globs_in_a_folder_whose_name_looks_like_one(
+    library: Library, tmp_path: Path, write_sound: WriteSound, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "takes [old]"
+    for number in range(3):
+        write_sound(folder / f"take{number}.wav", sine(300 + number, 0.5))
+    library.index(folder)
+    monkeypatch.chdir(folder)
+    assert library.remove(["take[01].wav"]) == 2
+    assert library.remove([folder]) == 1
+
+
+def test_a_forgotten_folder_is_not_looked_through_again(
+    filled: Library, sounds: Path, tmp_path: Path, write_sound: WriteSound
+) -> None:
+    write_sound(tmp_path / "more" / "hum.wav", sine(100, 0.5))
+    filled.index([tmp_path / "more"])
+    assert filled.remove([sounds]) == 6
+    assert filled.status().roots == (str(tmp_path / "more"),)
+    assert filled.index([]).unchanged == 1

@@ -41,7 +41,7 @@ def probe(path: str | PathLike[str]) -> AudioInfo:
             info = decoder.probe(file)
             if _is_plausible(info.sample_rate):
                 return info
-            failures.append(f"{name}: {info.sample_rate} Hz")
+            failures.append(f"{name}: a rate of {info.sample_rate} Hz")
         except DecoderFailure as failure:
             failures.append(f"{name}: {failure}")
         except OSError as error:
@@ -134,7 +134,7 @@ def _decoded(
                 file, block_s=block_s, start_s=start_s + done_s, duration_s=rest_s
             ):
                 if not _is_plausible(block_rate) or rate not in (0, block_rate):
-                    raise DecoderFailure(f"{block_rate} Hz")
+                    raise DecoderFailure(f"a rate of {block_rate} Hz")
                 rate = block_rate
                 _check_finite(file, block, start_s + done / rate, rate)
                 done += block.size

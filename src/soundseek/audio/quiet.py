@@ -24,10 +24,13 @@ def native_messages_silenced() -> Iterator[None]:
         on_terminal = False
     if python_stderr is not None:
         python_stderr.flush()
-    kept = os.dup(2)
+    try:
+        kept = os.dup(2)
+    except OSError:  # closed: the next file to be opened would take its place, and the messages
+        kept = None
     nowhere = os.open(os.devnull, os.O_WRONLY)
     own = None
-    if on_terminal:
+    if on_terminal and kept is not None:
         own = os.fdopen(
             os.dup(kept),
             "w",
@@ -36,13 +39,17 @@ def native_messages_silenced() -> Iterator[None]:
             errors="backslashreplace",
         )
         sys.stderr = own
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
+    if nowhere != 2:
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        if kept is None:
+            os.close(2)
+        else:
+            os.dup2(kept, 2)
+            os.close(kept)
         if own is not None:
             sys.stderr = python_stderr
             own.close()

@@ -56,5 +56,7 @@ class Decoder(Protocol):
 
 
 def printable(path: Path) -> str:
-    """Return the path for a message: bytes that are not text appear as \\xNN escapes."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """Return the path for a message: control characters, and bytes that are not text, appear as
+    escapes like \\n and \\xNN."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)

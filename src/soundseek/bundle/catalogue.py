@@ -8,7 +8,7 @@ from typing import Literal
 
 from soundseek.bundle.places import embedded_folder, user_folder
 from soundseek.bundle.schema import MANIFEST_FILE, SUFFIX
-from soundseek.errors import BundleError
+from soundseek.errors import BundleError, SoundseekError
 
 DEFAULT_FILE = "DEFAULT"
 
@@ -26,7 +26,7 @@ def entries() -> list[CatalogueEntry]:
     """List the embedded bundles, then the user's, each by name. Nothing is opened or checked."""
     return [
         *(CatalogueEntry(_name_of(path), path, "embedded") for path in _bundles(embedded_folder())),
-        *(CatalogueEntry(_name_of(path), path, "user") for path in _bundles(user_folder())),
+        *(CatalogueEntry(_name_of(path), path, "user") for path in _user_bundles()),
     ]
 
 
@@ -82,6 +82,13 @@ def _unknown(name: str) -> BundleError:
         f"there is no model bundle called {name!r} ({known})",
         remedy=f"{guess}A bundle can also be given as a path; yours go into {user_folder()}",
     )
+
+
+def _user_bundles() -> list[Path]:
+    try:
+        return _bundles(user_folder())
+    except SoundseekError:  # a user without a home folder has none
+        return []
 
 
 def _bundles(folder: Path) -> list[Path]:

@@ -50,6 +50,8 @@ def resolve(name_or_path: str | os.PathLike[str] | None) -> Path:
     """Return the folder or .soundseek file meant; `BundleError` if there is none."""
     if name_or_path is None:
         return catalogue.default_path()
+    if not os.fspath(name_or_path):
+        raise BundleError("the name of the model is empty", remedy="see: soundseek models list")
     path = Path(name_or_path)
     if isinstance(name_or_path, str):
         if any(entry.name == name_or_path for entry in catalogue.entries()):

@@ -86,6 +86,9 @@ class Network:
         return array
 
     def _opened(self) -> InferenceSession:
+        # Releases from 1.29 on report every model that they open over the network, and keep a
+        # queue of reports in the user's cache folder, unless told before they are imported.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         import onnxruntime
 
         options = onnxruntime.SessionOptions()

@@ -20,6 +20,10 @@ FloatArray = npt.NDArray[np.float32]
 # Windows that go through the network together: more gain nothing on a CPU and need more memory.
 _BATCH = 16
 
+# Full scale is 1. Samples beyond this come from damaged files, and their power from a front-end
+# would be infinite.
+_LOUDEST = 1e12
+
 
 class WindowVectors(NamedTuple):
     """A sound's windows: `vectors` float32 [n, dimension], `starts_s` float64 [n], in seconds,
@@ -57,7 +61,7 @@ class SoundEncoder:
             samples = np.stack([window.samples for window in batch])
             batch_starts = [window.start_s for window in batch]
             batch_valid = [window.valid_samples for window in batch]
-            self._check_finite(samples, batch_starts)
+            self._check_samples(samples, batch_starts)
             vectors.append(self._embedded(samples, np.asarray(batch_valid, dtype=np.int64)))
             starts += batch_starts
             valid += batch_valid
@@ -94,19 +98,24 @@ class SoundEncoder:
             raise AudioError(f"{len(samples)} windows came with valid lengths {valid.shape}")
         if valid.size and not (valid.min() >= 1 and valid.max() <= length):
             raise AudioError(f"a window's valid length must be from 1 to {length} samples")
-        if not np.isfinite(samples).all():
+        if not _is_sound(samples):
             window, sample = _first_bad(samples)
             raise AudioError(f"window {window} holds {samples[window, sample]} at sample {sample}")
 
-    def _check_finite(self, samples: FloatArray, starts_s: list[float]) -> None:
-        if not np.isfinite(samples).all():
+    def _check_samples(self, samples: FloatArray, starts_s: list[float]) -> None:
+        if not _is_sound(samples):
             window, sample = _first_bad(samples)
             at_s = starts_s[window] + sample / self._audio.sample_rate
             raise AudioError(f"the sound holds {samples[window, sample]} at {at_s:.3f} s")
 
 
+def _is_sound(samples: FloatArray) -> bool:
+    # NaN is neither more nor less than anything, and passes through min and max.
+    return bool(samples.min(initial=0) >= -_LOUDEST and samples.max(initial=0) <= _LOUDEST)
+
+
 def _first_bad(samples: FloatArray) -> tuple[int, int]:
-    window, sample = np.argwhere(~np.isfinite(samples))[0]
+    window, sample = np.argwhere(~(np.abs(samples) <= _LOUDEST))[0]
     return int(window), int(sample)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from soundseek.audio.quiet import native_messages_silenced
 from soundseek.cli import demo_script as script
 from soundseek.cli.exits import DONE, INTERRUPTED
 from soundseek.cli.index import changes, headline
@@ -48,7 +49,8 @@ def demo(folder: Path | None, model: str | None) -> int:
         return _with_sample_sounds(bundle)
     if not folder.exists():
         raise LibraryError(f"there is no {shown_path(folder)}", remedy="check the path")
-    return _with_own_sounds(folder, bundle)
+    with native_messages_silenced():
+        return _with_own_sounds(folder, bundle)
 
 
 def _with_sample_sounds(bundle: Bundle) -> int:

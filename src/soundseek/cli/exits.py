@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import click
 
-from soundseek.cli.terminal import say
+from soundseek.cli.terminal import discard, say
 from soundseek.errors import SoundseekError
 
 DONE = 0
@@ -67,10 +67,9 @@ def _fail(message: str, remedy: str | None, code: int) -> int:
         import traceback
 
         say(traceback.format_exc(), err=True)
-    with contextlib.suppress(OSError):  # stderr may be closed or full as well
-        say(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
-        if remedy is not None:
-            say(f"  → {remedy}", err=True)
+    say(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+    if remedy is not None:
+        say(f"  → {remedy}", err=True)
     return code
 
 
@@ -88,12 +87,9 @@ def _described(error: OSError) -> str:
 
 
 def _discard_output() -> None:
-    """Send what is left of the output nowhere, so that flushing it at exit cannot fail again."""
+    """Give up those streams whose output nobody takes."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
             continue
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+        discard(stream)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from soundseek.audio.quiet import native_messages_silenced
 from soundseek.cli.exits import DONE, DONE_WITH_FAILURES, INTERRUPTED
 from soundseek.cli.options import example, json_option, library_option, model_option
 from soundseek.cli.progress import progress
@@ -82,6 +83,7 @@ def index(
 
     _check_that_there_are(folders)
     with (
+        native_messages_silenced(),
         Library.open(library_path, bundle=model, create=bool(folders), rebuild=rebuild) as library,
         progress() as on_progress,
     ):
@@ -108,7 +110,8 @@ def _check_that_there_are(folders: Sequence[str]) -> None:
     """Refuse a mistyped folder before a library is made for it, or emptied by --rebuild."""
     for folder in folders:
         if not os.path.lexists(folder):
-            raise LibraryError(f"there is no {shown_path(folder)}", remedy="check the path")
+            missing = shown_path(folder) if folder else "folder with an empty name"
+            raise LibraryError(f"there is no {missing}", remedy="check the path")
 
 
 def _summarise(report: IndexReport, library_path: Path) -> None:

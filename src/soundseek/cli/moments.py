@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from soundseek.audio.quiet import native_messages_silenced
 from soundseek.cli.options import example, json_option, model_option
 from soundseek.cli.terminal import faint, say, say_json, shown_path, span
 
@@ -34,7 +35,8 @@ def moments(file: str, words: Sequence[str], k: int, as_json: bool, model: str |
     from soundseek.library.moments import find_moments
 
     text = " ".join(words)
-    found = find_moments(load_bundle(model), file, text, k=k)
+    with native_messages_silenced():
+        found = find_moments(load_bundle(model), file, text, k=k)
     if as_json:
         say_json({"path": file, "query": text, "moments": [moment.to_dict() for moment in found]})
         return

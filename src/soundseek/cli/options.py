@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from soundseek.bundle.places import expanded
 from soundseek.cli.places import LIBRARY_VARIABLE, MODEL_VARIABLE, default_library
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def _chosen_library(
     param: click.Parameter,
     value: Path | None,
 ) -> Path:
-    return default_library() if value is None else value.expanduser()
+    return default_library() if value is None else expanded(value)
 
 
 def model_option(command: Command) -> Command:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
+
+from soundseek.bundle.places import cache_folder, data_home
 
 LIBRARY_VARIABLE = "SOUNDSEEK_LIBRARY"
 MODEL_VARIABLE = "SOUNDSEEK_MODEL"
@@ -15,7 +16,7 @@ def default_library() -> Path:
 
     One for each user rather than one for each folder: what was indexed is found from anywhere.
     """
-    return _home("XDG_DATA_HOME", ".local/share", "Application Support") / "soundseek" / "library"
+    return data_home() / "soundseek" / "library"
 
 
 def demo_library(folder: Path, fingerprint: str) -> Path:
@@ -26,20 +27,4 @@ def demo_library(folder: Path, fingerprint: str) -> Path:
     import hashlib
 
     key = os.fsencode(folder.resolve()) + b"\0" + fingerprint.encode()
-    chosen = os.environ.get("SOUNDSEEK_CACHE")
-    root = (
-        Path(chosen).expanduser()
-        if chosen
-        else _home("XDG_CACHE_HOME", ".cache", "Caches") / "soundseek"
-    )
-    return root / "demo" / hashlib.sha256(key).hexdigest()[:16]
-
-
-def _home(variable: str, below_home: str, on_macos: str) -> Path:
-    if sys.platform == "win32":
-        value = os.environ.get("LOCALAPPDATA")
-        return Path(value) if value else Path.home() / "AppData" / "Local"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / on_macos
-    value = os.environ.get(variable)
-    return Path(value) if value else Path.home() / below_home
+    return cache_folder() / "demo" / hashlib.sha256(key).hexdigest()[:16]

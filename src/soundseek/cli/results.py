@@ -145,7 +145,8 @@ def _print_csv(answers: Sequence[Answer]) -> None:
         for hit in answer.hits:
             row = {"query": answer.query or "", **hit.to_dict(), "tags": ",".join(hit.tags)}
             writer.writerow(row | {"copies": len(hit.also)})
-    say(text.getvalue(), end="")
+    # Not by `say`: it would drop what looks like a colour from the middle of a file's name.
+    say_bytes([text.getvalue().encode("utf-8", "backslashreplace")])
 
 
 def _print_m3u(answers: Sequence[Answer]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from soundseek.audio.quiet import native_messages_silenced
 from soundseek.cli.options import (
     example,
     library_option,
@@ -96,7 +97,7 @@ def search(
         found = library.search_many(texts, **options)
         return [Answer(query, hits) for query, hits in zip(texts, found, strict=True)]
 
-    with open_for_reading(library_path, model) as library:
+    with native_messages_silenced(), open_for_reading(library_path, model) as library:
         answers = find(library)
     print_answers(answers, output, batch=texts is not None, library_path=library_path)
 
@@ -120,15 +121,20 @@ def _output(as_json: bool, as_csv: bool, as_m3u: bool, print0: bool) -> Output:
 
 def _read_queries(name: str) -> list[str]:
     """Return the lines that are not blank; raises `QueryError` if there is none."""
-    content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    content, where = _standard_input() if name == "-" else (Path(name).read_bytes(), name)
     try:
         lines = content.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise QueryError(
-            f"the queries in {name} are not UTF-8 text (byte {error.start})",
+            f"the queries in {where} are not UTF-8 text (byte {error.start})",
             remedy="save the file as UTF-8, one description a line",
         ) from error
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
-        raise QueryError(f"there is no query in {name}", remedy="write one description a line")
+        raise QueryError(f"there is no query in {where}", remedy="write one description a line")
     return texts
+
+
+def _standard_input() -> tuple[bytes, str]:
+    """Return what comes through stdin, which may be closed, and what to call it."""
+    return (b"" if sys.stdin is None else sys.stdin.buffer.read()), "the standard input"

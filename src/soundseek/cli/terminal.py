@@ -5,23 +5,43 @@ Results go to stdout; everything about how it went goes to stderr.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import sys
 from collections.abc import Iterable
+from typing import IO
 
 import click
 
 
 def say(text: str = "", *, err: bool = False, end: str = "\n") -> None:
-    """Print a line; characters that the stream cannot encode appear as escapes."""
+    """Print a line; characters that the stream cannot encode appear as escapes.
+
+    A stderr that cannot be written changes nothing about the result: it is left alone from then
+    on. For a stdout it is an OSError.
+    """
     stream = sys.stderr if err else sys.stdout
     if stream is None:
         return
     encoding = getattr(stream, "encoding", None) or "utf-8"
     encodable = text.encode(encoding, "backslashreplace").decode(encoding)
-    click.echo(encodable + end, file=stream, nl=False, color=_colours())
+    try:
+        click.echo(encodable + end, file=stream, nl=False, color=_colours())
+    except OSError:
+        if not err:
+            raise
+        discard(stream)
+
+
+def discard(stream: IO[str]) -> None:
+    """Send what is left in a stream nowhere, so that flushing it at exit cannot fail again."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        descriptor = stream.fileno()
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 def _colours() -> bool | None:

@@ -20,6 +20,7 @@ from soundseek.cli.terminal import (
     count,
     faint,
     say,
+    say_bytes,
     say_json,
     shown_path,
     size,
@@ -28,6 +29,8 @@ from soundseek.cli.terminal import (
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from soundseek.library import Library
 
 ExportFormat = Literal["csv", "json", "jsonl", "npz"]
 
@@ -119,7 +122,7 @@ def failures(as_json: bool, library_path: Path) -> None:
 )
 @library_option
 def export(destination: Path, file_format: ExportFormat | None, library_path: Path) -> None:
-    """Write all of the library to FILE.
+    """Write all of the library to FILE; - is stdout.
 
     csv, json and jsonl have a row for each file; npz has the vectors as well.
     """
@@ -130,8 +133,20 @@ def export(destination: Path, file_format: ExportFormat | None, library_path: Pa
             "choose with --format"
         )
     with open_for_reading(library_path) as library:
+        if str(destination) == "-":
+            _export_to_stdout(library, chosen)
+            return
         written = library.export(destination, format=chosen)
     say(f"{count(written, 'row')} in {shown_path(destination)}")
+
+
+def _export_to_stdout(library: Library, chosen: ExportFormat) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="soundseek-") as folder:
+        whole = Path(folder, f"export.{chosen}")
+        library.export(whole, format=chosen)
+        say_bytes([whole.read_bytes()])
 
 
 @click.command(
@@ -147,7 +162,8 @@ def remove(
 ) -> None:
     """Forget files: the library no longer finds them. The files themselves stay.
 
-    Files that are still in an indexed folder come back with the next 'soundseek index'.
+    Files that are still in an indexed folder come back with the next 'soundseek index', unless
+    that folder itself is forgotten.
     """
     if not patterns and not missing:
         raise click.UsageError("name files to forget, or say --missing")

@@ -184,20 +184,19 @@ def _connected(path: Path, read_only: bool) -> sqlite3.Connection:
     address = f"file:{quote(os.fsencode(path))}"
     if not read_only:
         return _tuned(f"{address}?mode=rwc", writable=True)
-    connection = _tuned(f"{address}?mode=ro")
     try:
-        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+        return _tuned(f"{address}?mode=ro")
     except sqlite3.OperationalError:
-        # WAL needs a helper file beside the database, which a read-only disk refuses. Nobody can
-        # be writing there either, so that the file may be read as it is.
-        connection.close()
+        # WAL needs a helper file beside the database, which a read-only disk or a folder of
+        # somebody else's refuses. While anyone writes, that file is there; so nobody does, and the
+        # database may be read as it is.
         if path.with_name(path.name + "-wal").exists():
             raise
-        connection = _tuned(f"{address}?mode=ro&immutable=1")
-    return connection
+        return _tuned(f"{address}?mode=ro&immutable=1")
 
 
 def _tuned(address: str, *, writable: bool = False) -> sqlite3.Connection:
+    """Open the database at `address` and read from it, so that what is refused is refused here."""
     connection = sqlite3.connect(
         address,
         uri=True,
@@ -209,8 +208,13 @@ def _tuned(address: str, *, writable: bool = False) -> sqlite3.Connection:
     if writable:  # where nothing can be written, even asking for this is refused
         # FULL: what is committed survives a power cut, not only the end of the process.
         pragmas.append("synchronous = FULL")
-    for pragma in pragmas:
-        connection.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,11 +63,21 @@ def export_library(database: Database, destination: AnyPath, *, format: str = "c
         )
     path = Path(destination)
     try:
+        is_new_or_file = path.is_file() or path.is_dir() or not path.exists()
+        # Through a link to what it stands for: the link itself stays. A pipe or a device, such as
+        # /dev/stdout, is written into and never replaced.
+        place = path.resolve() if is_new_or_file else None
         # A folder beside the destination: writers that add an ending of their own stay inside.
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=path.absolute().parent) as folder:
+        with tempfile.TemporaryDirectory(
+            prefix=".export-", dir=None if place is None else place.parent
+        ) as folder:
             temporary = Path(folder, f"export.{format}")
             count = writers[format](database, temporary)
-            temporary.replace(path)
+            if place is not None:
+                temporary.replace(place)
+            else:
+                with temporary.open("rb") as source, path.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
     except OSError as error:
         raise LibraryError(
             f"cannot write {path}: {error.strerror or error}",

@@ -21,9 +21,9 @@ from soundseek.errors import LibraryError
 from soundseek.library.database import Database
 from soundseek.library.lock import writer_lock
 from soundseek.library.outcomes import Crashed, Embedded, Known, Outcome, Unreadable
-from soundseek.library.plan import make_plan
+from soundseek.library.plan import is_gone, make_plan
 from soundseek.library.reading import Contents, Readers
-from soundseek.library.reports import IndexReport, OnProgress, Progress
+from soundseek.library.reports import Failure, IndexReport, OnProgress, Progress
 from soundseek.library.scan import EXTENSIONS, Found, Scan, scan
 from soundseek.library.schema import join_tags
 from soundseek.library.writer import Writer, drop_clips_without_files
@@ -54,7 +54,7 @@ def index(
     if threads is not None and threads < 1:
         raise LibraryError(f"threads is {threads}", remedy="give a number of at least 1")
     with writer_lock(library.folder):
-        tops = _absolute(roots) if roots else _known_roots(database)
+        tops, lost = (_absolute(roots), []) if roots else _known_roots(database)
         found = scan(tops, include=include, exclude=exclude, skip=str(library.folder))
         plan = make_plan(database, tops, found.files, read_all=rebuild, retry_failed=retry_failed)
         if not found.files and not plan.gone:
@@ -75,7 +75,7 @@ def index(
         moved=writer.counts["moved"],
         changed=writer.counts["changed"],
         missing=len(writer.gone),
-        failed=(*found.problems, *writer.failures),
+        failed=(*lost, *found.problems, *writer.failures),
         duration_s=writer.duration_s,
         seconds=time.monotonic() - started,
         interrupted=interrupted,
@@ -165,14 +165,27 @@ def _absolute(roots: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(os.path.abspath(root) for root in roots))  # noqa: PTH100 - not resolved
 
 
-def _known_roots(database: Database) -> list[str]:
+def _known_roots(database: Database) -> tuple[list[str], list[Failure]]:
+    """Return the roots of earlier runs, and those that are gone, such as an unplugged disk.
+
+    What the library holds of the latter stays as it is.
+    """
     roots: list[str] = json.loads(database.meta()["roots"])
     if not roots:
         raise LibraryError(
             f"the library {database.path} has no folders yet",
             remedy="say which one to index: soundseek index FOLDER",
         )
-    return roots
+    gone = [root for root in roots if is_gone(root)]
+    if gone == roots:
+        names = ", ".join(printable(Path(root)) for root in gone)
+        raise LibraryError(
+            f"there is no {names} any more",
+            remedy="connect the disk, say where the sounds are now (soundseek index FOLDER), or "
+            "forget them (soundseek library remove PATH)",
+        )
+    lost = [Failure(root, "is gone; to forget it: soundseek library remove") for root in gone]
+    return [root for root in roots if root not in gone], lost
 
 
 def _remember_roots(database: Database, roots: Sequence[str]) -> None:

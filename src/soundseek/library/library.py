@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from soundseek.library.database import Database
+from soundseek.library.query import as_list
 
 if TYPE_CHECKING:
     from soundseek.bundle.runtime import Bundle
@@ -82,7 +83,7 @@ class Library:
 
     def index(
         self,
-        roots: Sequence[AnyPath],
+        roots: Sequence[AnyPath] | AnyPath,
         *,
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
@@ -109,10 +110,10 @@ class Library:
 
         return index(
             self,
-            [fspath(root) for root in roots],
-            include=include,
-            exclude=exclude,
-            tags=tags,
+            [fspath(root) for root in as_list(roots)],
+            include=as_list(include),
+            exclude=as_list(exclude),
+            tags=None if tags is None else as_list(tags),
             rebuild=rebuild,
             retry_failed=retry_failed,
             threads=threads,
@@ -170,7 +171,7 @@ class Library:
     ) -> list[list[Hit]]:
         """Return the hits of several texts under the same conditions; see `search`."""
         return self._searcher.search_many(
-            texts,
+            as_list(texts),
             like=like,
             without=without,
             k=k,
@@ -223,15 +224,16 @@ class Library:
 
         return verify(self.database, deep=deep)
 
-    def remove(self, paths_or_globs: Sequence[AnyPath], *, missing: bool = False) -> int:
+    def remove(self, paths_or_globs: Sequence[AnyPath] | AnyPath, *, missing: bool = False) -> int:
         """Forget files (the sounds themselves stay); returns how many.
 
-        A glob matches whole paths; a folder stands for everything below it. `missing` forgets
-        every file that is gone, too. Raises LibraryError as `index` does.
+        A glob matches whole paths; a folder stands for everything below it, and is no longer
+        among the known roots. `missing` forgets every file that is gone, too. Raises LibraryError
+        for an empty path, and as `index` does.
         """
         from soundseek.library.upkeep import remove
 
-        return remove(self.folder, self.database, paths_or_globs, missing=missing)
+        return remove(self.folder, self.database, as_list(paths_or_globs), missing=missing)
 
     def close(self) -> None:
         """Give the database back; may be called twice."""

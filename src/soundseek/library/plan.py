@@ -44,7 +44,7 @@ def make_plan(
         file = found.get(path)
         if file is None:
             listed = state == "missing" and clip_id is not None
-            if not listed and _is_below(path, roots) and _is_gone(path):
+            if not listed and _is_below(path, roots) and is_gone(path):
                 plan.gone.append((row_id, clip_id is not None))
             continue
         same = (size, mtime_ns) == (file.size, file.mtime_ns)
@@ -70,8 +70,8 @@ def _is_below(path: str, roots: Sequence[str]) -> bool:
     return any(path == root or path.startswith(root.rstrip(os.sep) + os.sep) for root in roots)
 
 
-def _is_gone(path: str) -> bool:
-    # A file that the globs leave out is still there; one that may not be looked at may be, too.
+def is_gone(path: str) -> bool:
+    """Return whether there is nothing at `path`; what may not be looked at may be there."""
     try:
         os.stat(path)  # noqa: PTH116
     except (FileNotFoundError, NotADirectoryError):

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
+from typing import TypeVar
 
 from soundseek.errors import QueryError
 from soundseek.library.schema import path_to_blob
 
 AnyPath = str | PathLike[str]
 Parameter = str | float | bytes
+One = TypeVar("One", str, AnyPath)
 
 MAX_CHARACTERS = 2000
 """Longer texts are refused: a model reads its first few dozen words only."""
@@ -130,19 +132,24 @@ def checked_filters(
             f"no sound lasts at least {min_duration:g} s and at most {max_duration:g} s",
             remedy="swap min_duration and max_duration",
         )
-    folder_list = [folders] if isinstance(folders, str | PathLike) else folders
-    format_list = [formats] if isinstance(formats, str) else formats
-    spellings = [blob for folder in folder_list for blob in path_spellings(folder)]
+    spellings = [blob for folder in as_list(folders) for blob in path_spellings(folder)]
     return Filters(
         min_duration,
         max_duration,
         tuple(dict.fromkeys(spellings)),
-        tuple(dict.fromkeys(name.strip().lower().lstrip(".") for name in format_list)),
+        tuple(dict.fromkeys(name.strip().lower().lstrip(".") for name in as_list(formats))),
     )
 
 
+def as_list(values: Sequence[One] | One) -> list[One]:
+    """Return several paths or words as a list; a single one is taken whole, not by characters."""
+    return [values] if isinstance(values, str | PathLike) else list(values)
+
+
 def check_text(text: str, what: str = "the query") -> None:
-    """Raise `QueryError` for a text that is empty or too long."""
+    """Raise `QueryError` for what is no text, is empty, or too long."""
+    if not isinstance(text, str):
+        raise QueryError(f"{what} is of type {type(text).__name__}", remedy="give a text")
     if not text.strip():
         raise QueryError(f"{what} is empty", remedy='describe a sound: "rain on a tin roof"')
     if len(text) > MAX_CHARACTERS:
@@ -153,8 +160,8 @@ def check_text(text: str, what: str = "the query") -> None:
 
 
 def check_k(k: int) -> None:
-    """Raise `QueryError` unless at least one hit is asked for."""
-    if k < 1:
+    """Raise `QueryError` unless a whole number of hits is asked for, at least one."""
+    if isinstance(k, float) or k < 1:
         raise QueryError(f"k is {k}", remedy="ask for at least 1 hit")
 
 

@@ -136,13 +136,12 @@ class _Reading:
     def run(self, deliver: Callable[[Outcome], None]) -> None:
         """Deliver the file's outcome now, or leave it to the batch."""
         file = self._file
-        if file.size == 0:
-            deliver(Unreadable(file, "is empty (0 bytes)", None))
-            return
         try:
             digest = content_hash(file.path)
             if reason := _altered(file):
                 deliver(Unreadable(file, reason, None))
+            elif file.size == 0:
+                deliver(Unreadable(file, "is empty (0 bytes)", digest))
             elif self._contents.claim(digest):
                 self._embed(digest, deliver)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from soundseek.audio.source import printable
+from soundseek.errors import LibraryError
 from soundseek.library.database import Database, explained
 from soundseek.library.hashing import content_hash
 from soundseek.library.lock import writer_lock
@@ -70,7 +72,7 @@ def remove(
     missing: bool,
 ) -> int:
     """Forget files; see `Library.remove`."""
-    wanted = [os.path.abspath(fspath(pattern)) for pattern in paths_or_globs]  # noqa: PTH100
+    wanted = [_wanted(fspath(pattern)) for pattern in paths_or_globs]
     with writer_lock(folder):
         rows = database.query("SELECT id, path, state FROM files")
         row_ids = [
@@ -78,18 +80,31 @@ def remove(
             for row_id, blob, state in rows
             if (missing and state == "missing") or _is_meant(blob_to_path(blob), wanted)
         ]
-        if row_ids:
+        known: list[str] = json.loads(database.meta()["roots"])
+        roots = [root for root in known if not _is_meant(root, wanted)]
+        if row_ids or roots != known:
             with database.transaction() as connection:
                 database.next_revision()
                 forget_files(connection, row_ids)
+                database.set_meta({"roots": json.dumps(roots)})
             drop_clips_without_files(database)
     return len(row_ids)
 
 
-def _is_meant(path: str, wanted: Sequence[str]) -> bool:
+def _wanted(pattern: str) -> tuple[str, str]:
+    """Return what was typed as an absolute path and as an absolute glob."""
+    if not pattern:
+        raise LibraryError(
+            "a path to forget is empty", remedy="for everything below the current folder, say ."
+        )
+    here = glob.escape(os.getcwd())  # noqa: PTH109
+    return os.path.abspath(pattern), os.path.normpath(os.path.join(here, pattern))  # noqa: PTH100, PTH118
+
+
+def _is_meant(path: str, wanted: Sequence[tuple[str, str]]) -> bool:
     return any(
-        path == one or path.startswith(one.rstrip(os.sep) + os.sep) or fnmatchcase(path, one)
-        for one in wanted
+        path == one or path.startswith(one.rstrip(os.sep) + os.sep) or fnmatchcase(path, pattern)
+        for one, pattern in wanted
     )
 
 
@@ -146,7 +161,10 @@ def _file_problems(database: Database, deep: bool) -> Iterator[str]:
                     "index again with --rebuild"
                 )
         except OSError as error:
-            yield f"{_shown(blob)}: {error.strerror or error}; index its folder again"
+            yield (
+                f"{_shown(blob)}: {error.strerror or error}; index its folder again, or forget "
+                "it: soundseek library remove"
+            )
 
 
 def _shown(blob: bytes) -> str:

@@ -10,10 +10,10 @@ from typing import Literal
 
 from soundseek.library.database import Database
 from soundseek.library.outcomes import Embedded, Outcome, Unreadable
-from soundseek.library.plan import Plan
+from soundseek.library.plan import Plan, is_gone
 from soundseek.library.reports import Failure
 from soundseek.library.scan import Found
-from soundseek.library.schema import path_to_blob
+from soundseek.library.schema import blob_to_path, path_to_blob
 from soundseek.library.wording import name_words, split_words
 
 _COMMIT_FILES = 64
@@ -133,11 +133,14 @@ class Writer:
             if old_clip is None:
                 return "added", row_id
             return ("unchanged" if old_clip == clip_id else "changed"), row_id
-        # The same content under a path that is gone: the file was moved, and keeps its tags.
-        row = connection.execute(
-            "SELECT id FROM files WHERE clip_id = ? AND state = 'missing' LIMIT 1", (clip_id,)
-        ).fetchone()
-        return ("added", None) if row is None else ("moved", row[0])
+        # The same content under a path that is gone: the file was moved, and keeps its tags. Of
+        # roots that are not part of this run nobody has looked yet whether their files are there.
+        for row_id, blob, state in connection.execute(
+            "SELECT id, path, state FROM files WHERE clip_id = ? ORDER BY state", (clip_id,)
+        ):
+            if state == "missing" or is_gone(blob_to_path(blob)):
+                return "moved", row_id
+        return "added", None
 
     def _write_clip(self, connection: Connection, clip: Embedded, revision: int) -> None:
         update = (
