@@ -9,7 +9,7 @@ import pytest
 
 from soundseek.bundle import catalogue, places
 from soundseek.bundle.archive import pack
-from soundseek.bundle.load import load_bundle, manifest_at, resolve
+from soundseek.bundle.load import load_bundle
 from soundseek.errors import BundleError, SoundseekError
 
 
@@ -42,12 +42,6 @@ def test_by_path_by_name_and_packed(home: Path, tiny_bundle: Path) -> None:
     ]
     assert len({bundle.fingerprint for bundle in opened}) == 1
     assert all(bundle.encode_text("a tone").shape == (1, 32) for bundle in opened)
-
-
-def test_a_manifest_is_read_without_unpacking(home: Path, tiny_bundle: Path) -> None:
-    pack(tiny_bundle, home / "user" / "packed.soundseek")
-    assert manifest_at(resolve("packed")) == manifest_at(tiny_bundle)
-    assert not (home / "cache").exists()
 
 
 def test_a_folder_here_needs_no_separator(home: Path, tiny_bundle: Path) -> None:

@@ -66,12 +66,6 @@ def unpack(archive: Path) -> Path:
         return folder
 
 
-def read_packed_manifest(archive: Path) -> tuple[BundleManifest, str]:
-    """Read the manifest and the fingerprint of a .soundseek file without unpacking it."""
-    with _opened(archive) as packed:
-        return _manifest_of(packed, archive)
-
-
 @contextmanager
 def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
     """Open the archive, and turn whatever goes wrong while it is open into `BundleError`."""

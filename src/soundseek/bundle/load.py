@@ -8,7 +8,6 @@ from pathlib import Path
 from soundseek.bundle import catalogue
 from soundseek.bundle.check import check_sizes, read_manifest
 from soundseek.bundle.runtime import Bundle
-from soundseek.bundle.schema import BundleManifest
 from soundseek.errors import BundleError
 
 
@@ -32,18 +31,6 @@ def load_bundle(
     manifest, mark = read_manifest(path)
     check_sizes(path, manifest)
     return Bundle(path, manifest, fingerprint=mark, threads=threads)
-
-
-def manifest_at(path: Path) -> tuple[BundleManifest, str]:
-    """Read the manifest and fingerprint of a folder or a .soundseek file, which stays packed.
-
-    Raises `BundleError` if there is no bundle or its manifest holds problems.
-    """
-    if path.is_file():
-        from soundseek.bundle.archive import read_packed_manifest
-
-        return read_packed_manifest(path)
-    return read_manifest(path)
 
 
 def resolve(name_or_path: str | os.PathLike[str] | None) -> Path:

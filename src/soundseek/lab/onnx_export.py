@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -100,6 +101,8 @@ def check_graph(
     graph: bytes, inputs: Mapping[str, NDArray[np.generic]], expected: NDArray[np.float32]
 ) -> None:
     """Raise `BundleError` unless ONNX Runtime gives what torch gave."""
+    # As in the runtime: releases from 1.29 on would report the model over the network.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])

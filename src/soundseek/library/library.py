@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from os import PathLike, fspath
+from os import fspath
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from soundseek.library.database import Database
-from soundseek.library.query import as_list
+from soundseek.library.query import AnyPath, SearchOptions, as_list
 
 if TYPE_CHECKING:
     from soundseek.bundle.runtime import Bundle
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from soundseek.library.hits import Hit, Moment
     from soundseek.library.reports import Failure, IndexReport, OnProgress, Status, VerifyReport
     from soundseek.library.search import Searcher
-
-AnyPath = str | PathLike[str]
 
 
 class Library:
@@ -127,61 +125,24 @@ class Library:
 
         return Searcher(self.database, self.bundle, self.cache_folder)
 
-    def search(
-        self,
-        text: str | None = None,
-        *,
-        like: AnyPath | None = None,
-        without: str | None = None,
-        k: int = 10,
-        min_duration: float | None = None,
-        max_duration: float | None = None,
-        folders: Sequence[AnyPath] = (),
-        formats: Sequence[str] = (),
-        hybrid: bool = True,
-        like_weight: float = 0.5,
-    ) -> list[Hit]:
-        """Return the `k` clips that fit best; see `soundseek.library.search`."""
-        return self._searcher.search(
-            text,
-            like=like,
-            without=without,
-            k=k,
-            min_duration=min_duration,
-            max_duration=max_duration,
-            folders=folders,
-            formats=formats,
-            hybrid=hybrid,
-            like_weight=like_weight,
-        )
+    def search(self, text: str | None = None, **options: Unpack[SearchOptions]) -> list[Hit]:
+        """Return the clips that fit best, best first: at most `k`, 10 if not given.
+
+        What fits is described by `text`, or shown by a sound that it is `like`, or both;
+        `without` describes what should not be heard. `min_duration`, `max_duration` (seconds),
+        `folders` and `formats` narrow the choice first; `hybrid=False` ignores names and tags.
+        All of it: `soundseek.library.query.SearchOptions`, `soundseek.library.search`.
+
+        Raises QueryError for a query that cannot be answered, AudioError if `like` cannot be
+        read, LibraryError if the library is damaged.
+        """
+        return self._searcher.search(text, **options)
 
     def search_many(
-        self,
-        texts: Sequence[str],
-        *,
-        like: AnyPath | None = None,
-        without: str | None = None,
-        k: int = 10,
-        min_duration: float | None = None,
-        max_duration: float | None = None,
-        folders: Sequence[AnyPath] = (),
-        formats: Sequence[str] = (),
-        hybrid: bool = True,
-        like_weight: float = 0.5,
+        self, texts: Sequence[str], **options: Unpack[SearchOptions]
     ) -> list[list[Hit]]:
         """Return the hits of several texts under the same conditions; see `search`."""
-        return self._searcher.search_many(
-            as_list(texts),
-            like=like,
-            without=without,
-            k=k,
-            min_duration=min_duration,
-            max_duration=max_duration,
-            folders=folders,
-            formats=formats,
-            hybrid=hybrid,
-            like_weight=like_weight,
-        )
+        return self._searcher.search_many(as_list(texts), **options)
 
     def moments(self, path: AnyPath, text: str, *, k: int = 5) -> list[Moment]:
         """Return where in the file at `path` the text fits best; the file need not be indexed."""

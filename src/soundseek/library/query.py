@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 from soundseek.errors import QueryError
 from soundseek.library.schema import path_to_blob
@@ -86,17 +86,49 @@ class Query:
     like_weight: float
 
 
+class SearchOptions(TypedDict, total=False):
+    """How a search is narrowed and weighed, beside its text.
+
+    Attributes:
+        like: a file that the sound resembles; alone, or blended with the text.
+        without: a description of what should not be heard.
+        k: how many hits at most; 10 if not given.
+        min_duration: in seconds, of the whole file.
+        max_duration: likewise.
+        folders: only files below one of these.
+        formats: only files of these formats, such as "wav".
+        hybrid: whether names, folders and tags count, too; True if not given.
+        like_weight: share of `like` beside a text, 0 to 1; 0.5 if not given.
+    """
+
+    like: AnyPath | None
+    without: str | None
+    k: int
+    min_duration: float | None
+    max_duration: float | None
+    folders: Sequence[AnyPath] | AnyPath
+    formats: Sequence[str] | str
+    hybrid: bool
+    like_weight: float
+
+
 def checked_query(
     text: str | None,
     *,
     like: AnyPath | None = None,
     without: str | None = None,
     k: int = 10,
-    filters: Filters = Filters(),
+    min_duration: float | None = None,
+    max_duration: float | None = None,
+    folders: Sequence[AnyPath] | AnyPath = (),
+    formats: Sequence[str] | str = (),
     hybrid: bool = True,
     like_weight: float = 0.5,
 ) -> Query:
     """Return the query; raises `QueryError` naming the value that makes no sense."""
+    filters = checked_filters(
+        min_duration=min_duration, max_duration=max_duration, folders=folders, formats=formats
+    )
     if text is None and like is None:
         raise QueryError("there is nothing to search for", remedy="give a text or a sound to like")
     if text is not None:

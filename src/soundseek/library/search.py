@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,7 @@ from soundseek.library.database import Database, explained
 from soundseek.library.facts import sound_facts
 from soundseek.library.hits import Hit
 from soundseek.library.names import match_names
-from soundseek.library.query import AnyPath, Filters, Query, checked_filters, checked_query
+from soundseek.library.query import Filters, Query, SearchOptions, checked_query
 from soundseek.library.ranking import Ranked, by_sound, fuse
 from soundseek.library.stored import window_vectors
 from soundseek.library.vectors import LibraryVectors, WindowTable
@@ -36,20 +36,7 @@ class Searcher:
         self._vectors = LibraryVectors(database, cache_folder)
         self._candidates: tuple[WindowTable, Filters, IndexArray] | None = None
 
-    def search(
-        self,
-        text: str | None = None,
-        *,
-        like: AnyPath | None = None,
-        without: str | None = None,
-        k: int = 10,
-        min_duration: float | None = None,
-        max_duration: float | None = None,
-        folders: Sequence[AnyPath] | AnyPath = (),
-        formats: Sequence[str] | str = (),
-        hybrid: bool = True,
-        like_weight: float = 0.5,
-    ) -> list[Hit]:
+    def search(self, text: str | None = None, **options: Unpack[SearchOptions]) -> list[Hit]:
         """Return the `k` sounds that fit best, best first; fewer if there are fewer.
 
         `text` describes the sound. `like` is a file that resembles it: alone, or blended with the
@@ -70,52 +57,13 @@ class Searcher:
         Raises QueryError for a query that cannot be answered, AudioError if `like` cannot be
         read, LibraryError if the library is damaged.
         """
-        filters = checked_filters(
-            min_duration=min_duration, max_duration=max_duration, folders=folders, formats=formats
-        )
-        query = checked_query(
-            text,
-            like=like,
-            without=without,
-            k=k,
-            filters=filters,
-            hybrid=hybrid,
-            like_weight=like_weight,
-        )
-        return self._answers([query])[0]
+        return self._answers([checked_query(text, **options)])[0]
 
     def search_many(
-        self,
-        texts: Sequence[str],
-        *,
-        like: AnyPath | None = None,
-        without: str | None = None,
-        k: int = 10,
-        min_duration: float | None = None,
-        max_duration: float | None = None,
-        folders: Sequence[AnyPath] | AnyPath = (),
-        formats: Sequence[str] | str = (),
-        hybrid: bool = True,
-        like_weight: float = 0.5,
+        self, texts: Sequence[str], **options: Unpack[SearchOptions]
     ) -> list[list[Hit]]:
         """Return what `search` returns for each text; all are checked before any is answered."""
-        filters = checked_filters(
-            min_duration=min_duration, max_duration=max_duration, folders=folders, formats=formats
-        )
-        return self._answers(
-            [
-                checked_query(
-                    text,
-                    like=like,
-                    without=without,
-                    k=k,
-                    filters=filters,
-                    hybrid=hybrid,
-                    like_weight=like_weight,
-                )
-                for text in texts
-            ]
-        )
+        return self._answers([checked_query(text, **options) for text in texts])
 
     def _answers(self, queries: Sequence[Query]) -> list[list[Hit]]:
         """Answer queries that share `like` and filters."""

@@ -129,7 +129,7 @@ def _from_json(row: dict[str, Any], folder: Path) -> Clip:
         source=row["source"],
         split=row["split"],
         freesound_id=None if row.get("freesound_id") is None else str(row["freesound_id"]),
-        licence=row["licence"],
+        licence=" ".join(row["licence"].split()),
         group=row["group"],
         label=row.get("label"),
         tier=row.get("tier"),
