@@ -61,7 +61,7 @@ def export_run(
         dimension=model.audio_head.anchors.shape[1],
         audio=AudioSection(spec.sample_rate, spec, window, hop),
         text=TextSection(recipe.text.max_tokens, lowercase=True, strip_punctuation=True),
-        similarity=Similarity(round(float(model.scale), 4), None),
+        similarity=Similarity(round(float(model.scale.detach()), 4), None),
         provenance=Provenance(
             recipe.name,
             tuple(DataSource(*row) for row in licences(trained_on)),
