@@ -85,7 +85,7 @@ def _with_sample_sounds(bundle: Bundle) -> int:
 
     say(strong("\nNow you"))
     _suggest(
-        (f'soundseek search "waves on a beach" --library {library_path}', "these sounds"),
+        (f'soundseek search "a train horn" --library {library_path}', "these sounds"),
         ("soundseek demo ~/sounds", "this demonstration on them; they are only read"),
         ("soundseek index ~/sounds", "listen to them, to find them from anywhere"),
         ('soundseek search "rain on a tin roof"', "find them"),

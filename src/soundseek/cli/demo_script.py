@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from soundseek.synth import Item
 
 SAMPLE_QUERIES = (
-    "heavy rain",
     "a dog is barking",
     "an emergency siren",
+    "frogs croak by a pond",
     "someone knocks on a door",
-    "glass breaks",
-    "a church bell",
+    "thunder rumbles",
+    "a heart beats",
 )
 """Descriptions of sounds in the sample collection; several have files whose names say nothing."""
 
