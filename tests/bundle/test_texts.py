@@ -92,3 +92,11 @@ def test_a_broken_tokenizer_is_named(tiny_bundle: Path, tmp_path: Path) -> None:
     encoder = TextEncoder(tmp_path, read_manifest(tiny_bundle)[0], threads=1)
     with pytest.raises(BundleError, match=r"cannot read .*tokenizer\.json"):
         encoder.encode("low")
+
+
+def test_words_without_a_token_are_told(
+    encoder_with: Callable[..., tuple[TextEncoder, Recorder]],
+) -> None:
+    encoder, _ = encoder_with(lambda tokenizer: None)
+    assert encoder.unknown_words("A long, low дождь tone; дождь Zither") == ["дождь", "zither"]
+    assert encoder.unknown_words("a low tone") == []

@@ -329,6 +329,11 @@ def test_a_query_in_any_script(query: str, indexed: Path) -> None:
         answer = json.loads(result.stdout)
         assert answer["query"] == query
         assert len(answer["hits"]) == 6
+        assert "the model cannot read" in result.stderr
+
+
+def test_words_that_the_model_knows_need_no_note(indexed: Path) -> None:
+    assert "cannot read" not in typed("search", "a low tone").stderr
 
 
 @pytest.mark.parametrize("k", ["0", "-3"])

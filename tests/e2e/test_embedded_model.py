@@ -206,3 +206,9 @@ def test_it_finds_the_siren_in_the_street(bundle: soundseek.Bundle, tmp_path: Pa
     best = find_moments(bundle, path, "an emergency siren", k=3)[0]
     overlap = min(best.end_s, siren.end_s) - max(best.start_s, siren.start_s)
     assert overlap >= 0.5 * (best.end_s - best.start_s)
+
+
+def test_it_reads_any_english_word_and_says_what_it_cannot_read() -> None:
+    bundle = soundseek.load_bundle()
+    assert bundle.unknown_words("rain on a corrugated theremin") == []
+    assert bundle.unknown_words("rain дождь") == ["дождь"]

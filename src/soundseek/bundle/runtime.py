@@ -74,6 +74,13 @@ class Bundle:
         """
         return self._texts.count_tokens(text)
 
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of `text` that the model cannot read at all, such as another script's.
+
+        Words that it has not met, but can spell from pieces, are not among them.
+        """
+        return self._texts.unknown_words(text)
+
     @overload
     def encode_audio(
         self,

@@ -48,6 +48,24 @@ class TextEncoder:
         """Return the length of `text` in tokens, special ones included, before truncation."""
         return len(self._token_ids(text, self._whole))
 
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of `text` that the tokenizer has nothing for; see `Bundle`."""
+        token = getattr(self._whole.model, "unk_token", None)
+        unknown = None if token is None else self._whole.token_to_id(token)
+        words = dict.fromkeys(self._normal(text).split())
+        return [
+            word
+            for word in words
+            if unknown in self._whole.encode(word, add_special_tokens=False).ids
+        ]
+
+    def _normal(self, text: str) -> str:
+        return normalise_caption(
+            text,
+            lowercase=self._settings.lowercase,
+            strip_punctuation=self._settings.strip_punctuation,
+        )
+
     def _run(self, token_ids: list[list[int]]) -> npt.NDArray[np.float32]:
         shape = (len(token_ids), max(len(ids) for ids in token_ids))
         input_ids = np.full(shape, self._pad_id, dtype=np.int64)
@@ -60,11 +78,7 @@ class TextEncoder:
     def _token_ids(self, text: str, tokenizer: Tokenizer) -> list[int]:
         if not isinstance(text, str):
             raise QueryError(f"a query must be text, not {type(text).__name__}: {text!r}")
-        normal = normalise_caption(
-            text,
-            lowercase=self._settings.lowercase,
-            strip_punctuation=self._settings.strip_punctuation,
-        )
+        normal = self._normal(text)
         ids = tokenizer.encode(normal).ids if normal else []
         if not ids:
             raise QueryError(

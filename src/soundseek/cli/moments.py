@@ -9,6 +9,7 @@ import click
 
 from soundseek.audio.quiet import native_messages_silenced
 from soundseek.cli.options import example, json_option, model_option
+from soundseek.cli.results import note_unknown_words
 from soundseek.cli.terminal import faint, say, say_json, shown_path, span
 
 if TYPE_CHECKING:
@@ -35,8 +36,10 @@ def moments(file: str, words: Sequence[str], k: int, as_json: bool, model: str |
     from soundseek.library.moments import find_moments
 
     text = " ".join(words)
+    bundle = load_bundle(model)
     with native_messages_silenced():
-        found = find_moments(load_bundle(model), file, text, k=k)
+        found = find_moments(bundle, file, text, k=k)
+        note_unknown_words(bundle, [text])
     if as_json:
         say_json({"path": file, "query": text, "moments": [moment.to_dict() for moment in found]})
         return

@@ -22,8 +22,10 @@ from soundseek.cli.terminal import (
 )
 
 if TYPE_CHECKING:
+    from soundseek.bundle.runtime import Bundle
     from soundseek.library.hits import Hit
 
+_WORDS_SHOWN = 5
 
 _CSV_COLUMNS = (
     "query",
@@ -79,6 +81,14 @@ def print_answers(
         say_bytes(os.fsencode(hit.path) + b"\0" for answer in answers for hit in answer.hits)
     else:
         _print_tables(answers, batch, library_path)
+
+
+def note_unknown_words(bundle: Bundle, texts: Sequence[str]) -> None:
+    """Tell on stderr which words the model cannot read: the ranking does not go by them."""
+    unknown = dict.fromkeys(word for text in texts for word in bundle.unknown_words(text))
+    if unknown:
+        shown = ", ".join(list(unknown)[:_WORDS_SHOWN])
+        say(f"note: the model cannot read: {shown}; describe the sound in English", err=True)
 
 
 def hit_lines(hits: Sequence[Hit], remarks: Sequence[str] | None = None) -> list[str]:

@@ -16,7 +16,7 @@ from soundseek.cli.options import (
     open_for_reading,
     seconds,
 )
-from soundseek.cli.results import Answer, Output, print_answers
+from soundseek.cli.results import Answer, Output, note_unknown_words, print_answers
 from soundseek.errors import QueryError
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def search(
 
     with native_messages_silenced(), open_for_reading(library_path, model) as library:
         answers = find(library)
+        note_unknown_words(library.bundle, [answer.query or "" for answer in answers])
     print_answers(answers, output, batch=texts is not None, library_path=library_path)
 
 
