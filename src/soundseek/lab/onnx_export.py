@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,18 +69,20 @@ def text_graph(model: BiEncoder, max_tokens: int) -> bytes:
 
 
 def _exported(network: nn.Module, inputs: dict[str, Tensor], dynamic: dict[str, Any]) -> bytes:
-    program = torch.onnx.export(
-        network,
-        kwargs=inputs,
-        dynamic_shapes=dynamic,
-        input_names=list(inputs),
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
-    )
+    with _exporter_silenced():
+        program = torch.onnx.export(
+            network,
+            kwargs=inputs,
+            dynamic_shapes=dynamic,
+            input_names=list(inputs),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
     if program is None:
         raise BundleError("the network could not be turned into an ONNX graph")
     _name_output(program.model.graph, "embedding")
+    _without_remarks(program.model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         program.save(str(path))
@@ -88,6 +93,20 @@ def _exported(network: nn.Module, inputs: dict[str, Tensor], dynamic: dict[str, 
     return graph
 
 
+@contextmanager
+def _exporter_silenced() -> Iterator[None]:
+    """Without torch's remarks on its own deprecations and on packages that are not needed here."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def _name_output(graph: Any, name: str) -> None:
     """Name the only output; the exporter may have given an inner value that very name."""
     for node in graph:
@@ -95,6 +114,19 @@ def _name_output(graph: Any, name: str) -> None:
             if value.name == name:
                 value.name = f"inner_{name}"
     graph.outputs[0].name = name
+
+
+def _without_remarks(model: Any) -> None:
+    """Drop what the exporter notes of its own doing, such as paths of this machine."""
+    graph = model.graph
+    values = [*graph.inputs, *graph.initializers.values()]
+    for node in graph:
+        node.doc_string = None
+        values += node.outputs
+        node.metadata_props.clear()
+    for thing in (model, graph, *values):
+        thing.doc_string = None
+        thing.metadata_props.clear()
 
 
 def check_graph(
