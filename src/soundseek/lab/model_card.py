@@ -77,9 +77,9 @@ def model_card(
 Text → audio: every caption is a query and all clips of its group are relevant. R@k: share of
 queries with a relevant clip among the first k. Brackets: 95 % jackknife intervals over queries.
 The test split was not trained on, but its figures, and those of urbansound8k, were in view while
-the teacher's settings were compared (docs/lab-notes.md): take them as slightly kind. `test_research`
-clips come from sources that were not trained on. Zero-shot: the class name with the highest similarity wins. Beside baselines:
-docs/results.md.
+the teacher's settings were compared (docs/lab-notes.md): take them as slightly kind.
+`test_research` clips come from sources that were not trained on. Zero-shot: the class name with
+the highest similarity wins. Beside baselines: docs/results.md.
 
 ## Limits
 
