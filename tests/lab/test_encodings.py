@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from soundseek.lab.encodings import length_mask, masked_mean
+from soundseek.lab.encodings import masked_mean
 
 pytestmark = pytest.mark.lab
 
@@ -20,11 +20,3 @@ def test_the_mean_leaves_out_what_is_masked() -> None:
 def test_the_mean_of_nothing_is_zero_not_nan() -> None:
     nothing = torch.zeros(1, 3, dtype=torch.bool)
     assert masked_mean(torch.ones(1, 3, 2), nothing).tolist() == [[0.0, 0.0]]
-
-
-def test_length_mask() -> None:
-    assert length_mask(torch.tensor([0, 2, 5]), 3).int().tolist() == [
-        [0, 0, 0],
-        [1, 1, 0],
-        [1, 1, 1],
-    ]

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from soundseek.audio.frontends import FrontEndSpec
 from soundseek.lab.audio_encoders import build_audio_encoder
 from soundseek.lab.biencoder import BiEncoder
 from soundseek.lab.heads import AnchoredHead, TextHead
 from soundseek.lab.recipe import Recipe
+from soundseek.lab.teachers.yamnet import PATCH_FRAMES
 from soundseek.lab.text_encoders import build_text_encoder
 from soundseek.text.normalise import normalise_caption
 
@@ -36,6 +38,13 @@ def build_biencoder(recipe: Recipe, anchors: Tensor, tokenizer_json: str) -> BiE
         text,
         TextHead(recipe.text.width, anchors.shape[1]),
     )
+
+
+def window_and_hop(recipe: Recipe, spec: FrontEndSpec) -> tuple[int, int]:
+    """Samples of a window and from one to the next: whole patches, and what the last frame of the
+    last patch reaches beyond them."""
+    hop = recipe.audio.window_patches * PATCH_FRAMES * spec.hop_samples
+    return hop + spec.window_samples - spec.hop_samples, hop
 
 
 @dataclass

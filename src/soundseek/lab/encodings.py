@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 
@@ -57,8 +56,3 @@ def masked_mean(sequence: Tensor, mask: Tensor) -> Tensor:
     """Mean over the steps where `mask` is True: `[batch, steps, width]` → `[batch, width]`."""
     weights = mask.unsqueeze(-1).to(sequence.dtype)
     return (sequence * weights).sum(1) / weights.sum(1).clamp(min=1.0)
-
-
-def length_mask(lengths: Tensor, steps: int) -> Tensor:
-    """Counts `[batch]` → bool `[batch, steps]`, True below the count."""
-    return torch.arange(steps, device=lengths.device)[None, :] < lengths[:, None]

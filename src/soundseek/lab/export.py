@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,14 +24,14 @@ from soundseek.bundle.schema import (
     TextSection,
 )
 from soundseek.bundle.write import write_bundle
+from soundseek.lab.build import window_and_hop
 from soundseek.lab.calibrate import fit_calibration
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
 from soundseek.lab.evaluate import queries_of
 from soundseek.lab.model_card import licences, model_card
 from soundseek.lab.onnx_export import audio_graph, text_graph
 from soundseek.lab.run_folder import load_trained
-from soundseek.lab.scorecard import RETRIEVAL, embed_clips, scorecard
-from soundseek.lab.teachers.yamnet import PATCH_FRAMES
+from soundseek.lab.scorecard import RETRIEVAL, EncodeAudio, embed_clips, scorecard
 
 
 def export_run(
@@ -46,8 +47,7 @@ def export_run(
     clips = read_clips_jsonl(Path(recipe.data.folder) / "clips.jsonl")
     trained_on = select(clips, split="train", tiers=recipe.data.tiers)
     spec = model.audio_encoder.frontend.spec
-    hop = recipe.audio.window_patches * PATCH_FRAMES * spec.hop_samples
-    window = hop + spec.window_samples - spec.hop_samples
+    window, hop = window_and_hop(recipe, spec)
 
     say("exporting the networks")
     graphs = {
@@ -79,8 +79,10 @@ def export_run(
         )
         bundle = load_bundle(draft)
         say("scoring through the runtime")
-        card = scorecard(clips, lambda path: bundle.encode_audio(path)[0], bundle.encode_text)
-        similarity = _calibrated(bundle, clips, manifest.similarity)
+        # The calibration asks for clips that the scorecard has heard already.
+        heard = functools.cache(lambda path: bundle.encode_audio(path)[0])
+        card = scorecard(clips, heard, bundle.encode_text)
+        similarity = _calibrated(bundle, heard, clips, manifest.similarity)
     manifest = dataclasses.replace(
         manifest,
         similarity=similarity,
@@ -106,9 +108,11 @@ def export_run(
     return written
 
 
-def _calibrated(bundle: Bundle, clips: list[Clip], similarity: Similarity) -> Similarity:
+def _calibrated(
+    bundle: Bundle, encode_audio: EncodeAudio, clips: list[Clip], similarity: Similarity
+) -> Similarity:
     chosen = select(clips, **RETRIEVAL["validation"])
-    kept, audio = embed_clips(chosen, lambda path: bundle.encode_audio(path)[0])
+    kept, audio = embed_clips(chosen, encode_audio)
     captions, relevant = queries_of(kept)
     scores = np.asarray(bundle.encode_text(captions) @ audio.T)
     return dataclasses.replace(similarity, calibration=fit_calibration(scores, relevant))

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +18,15 @@ from torch import Tensor, nn
 from soundseek.errors import DataError
 from soundseek.lab.augment.equalise import band_gains_db, equalised
 from soundseek.lab.augment.mixing import MixingRange
-from soundseek.lab.build import TextBatcher, build_biencoder
+from soundseek.lab.build import TextBatcher, build_biencoder, window_and_hop
 from soundseek.lab.evaluate import validation_scores
 from soundseek.lab.items import ItemMaker, Items
 from soundseek.lab.objectives.terms import FeatureMatch, audio_terms, contrastive_term, lesson
 from soundseek.lab.prepare import Prepared, prepare
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.recipe import ObjectiveSection, Recipe
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
-from soundseek.lab.teachers.yamnet import PATCH_FRAMES
 
-_TERMS = ("nt_xent", "teacher_embedding", "teacher_scores", "teacher_features", "text_embedding")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One line of metrics.csv."""
-
-    step: int
-    seconds: float
-    learning_rate: float
-    loss: float
-    terms: dict[str, float]
+_TERMS = tuple(ObjectiveSection.model_fields)
 
 
 def train(recipe: Recipe, run_folder: Path, say: Callable[[str], None] = print) -> Path:
@@ -72,13 +60,12 @@ class _Loop:
         self.average.eval()
         self.optimiser = self._optimiser()
         self.spec = self.model.audio_encoder.frontend.spec
-        window = recipe.audio.window_patches * PATCH_FRAMES * self.spec.hop_samples
         self.items = ItemMaker(
             prepared.store,
             prepared.captions,
             _ranges(recipe),
             self.spec,
-            window_samples=window + self.spec.window_samples - self.spec.hop_samples,
+            window_samples=window_and_hop(recipe, self.spec)[0],
             collage=recipe.augment.collage,
             seed=recipe.seed,
         )
@@ -208,16 +195,17 @@ class _Loop:
                 mine.copy_(theirs[name])
 
     def _log(self, means: dict[str, float]) -> None:
-        rate = self.optimiser.param_groups[0]["lr"]
         terms = {name: means[name] for name in _TERMS if name in means}
-        line = Progress(self.step, round(self.seconds, 1), rate, means["loss"], terms)
-        row = {f.name: getattr(line, f.name) for f in fields(line) if f.name != "terms"} | {
-            name: terms.get(name, math.nan) for name in _TERMS
+        row: dict[str, float] = {
+            "step": self.step,
+            "seconds": round(self.seconds, 1),
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "loss": means["loss"],
         }
-        self.folder.append(METRICS, row)
+        self.folder.append(METRICS, row | {name: terms.get(name, math.nan) for name in _TERMS})
         left = self.seconds / self.step * (self.recipe.optimiser.steps - self.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in terms.items())
-        self.say(f"step {self.step}  loss {line.loss:.4f}  {shown}  {left / 60:.0f} min left")
+        self.say(f"step {self.step}  loss {means['loss']:.4f}  {shown}  {left / 60:.0f} min left")
 
     def _validate(self) -> None:
         scores = validation_scores(
