@@ -25,7 +25,7 @@ from soundseek.audio.decode import read
 from soundseek.audio.frontends import PRESETS
 from soundseek.lab.data.manifest import read_clips_jsonl
 from soundseek.lab.data.waveforms import WaveformStore
-from soundseek.lab.prepare import listen
+from soundseek.lab.distilled.prepare import listen
 from soundseek.lab.scorecard import scorecard, table
 from soundseek.lab.teachers.anchored import AnchoredTeacher
 from soundseek.lab.teachers.minilm import MiniLm

@@ -22,7 +22,7 @@ import torch
 
 import soundseek
 from soundseek.lab.audio_encoders.mobile import MobileNet
-from soundseek.lab.heads import AnchoredHead
+from soundseek.lab.distilled.heads import AnchoredHead
 from soundseek.library import Library
 from soundseek.synth import SCENES, render_scene
 

@@ -81,6 +81,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe_document(corpus: Path) -> dict[str, Any]:
     """A recipe of six steps on `corpus`, with networks as small as they can be."""
     return {
+        "system": "distilled",
         "name": "test/tiny",
         "description": "for tests",
         "seed": 3,
@@ -112,7 +113,7 @@ def fake_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put random projections in the place of YAMNet and MiniLM."""
     import torch
 
-    from soundseek.lab import prepare
+    from soundseek.lab.distilled import prepare
 
     class Sound(torch.nn.Module):
         def __init__(self) -> None:

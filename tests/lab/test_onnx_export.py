@@ -11,10 +11,10 @@ import onnxruntime
 import torch
 
 from soundseek.errors import BundleError
-from soundseek.lab.biencoder import BiEncoder
-from soundseek.lab.build import build_biencoder
+from soundseek.lab.distilled.biencoder import BiEncoder
+from soundseek.lab.distilled.build import build_biencoder
+from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.onnx_export import audio_graph, check_graph, text_graph
-from soundseek.lab.recipe import Recipe
 from soundseek.lab.text_encoders.tokenizer import train_tokenizer
 
 pytestmark = [

@@ -49,7 +49,7 @@ def recipes() -> None:
 def list_recipes(as_json: bool) -> None:
     """List the recipes that ship with soundseek."""
     with _lab():
-        from soundseek.lab.recipe import load_recipe, recipe_names
+        from soundseek.lab.systems import load_recipe, recipe_names
 
         found = [(name, load_recipe(name)) for name in recipe_names()]
     if as_json:
@@ -68,7 +68,7 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
     with _lab():
         import yaml
 
-        from soundseek.lab.recipe import load_recipe
+        from soundseek.lab.systems import load_recipe
 
         document = load_recipe(recipe, overrides).model_dump(mode="json")
         say(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
@@ -94,8 +94,8 @@ def train(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
     A killed run goes on from its last checkpoint, to the same result, when started again.
     """
     with _lab():
-        from soundseek.lab.recipe import load_recipe
-        from soundseek.lab.train import train as run
+        from soundseek.lab.systems import load_recipe
+        from soundseek.lab.systems import train as run
 
         checkpoint = run(load_recipe(recipe, overrides), out, lambda line: say(line, err=True))
     say(str(checkpoint))
@@ -112,7 +112,7 @@ def train(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
 def export(run: Path, name: str, out: Path) -> None:
     """Turn the trained RUN into a bundle: networks, scores, calibration and model card."""
     with _lab():
-        from soundseek.lab.export import export_run
+        from soundseek.lab.distilled.export import export_run
 
         written = export_run(run, out, name=name, say=lambda line: say(line, err=True))
     say(str(written))

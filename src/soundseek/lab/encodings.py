@@ -6,20 +6,38 @@ finding the moment (sequence and seconds per step).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
 
 @dataclass(frozen=True)
 class AudioEncoding:
-    """`sequence` `[batch, steps, width]`, `mask` bool `[batch, steps]` (True = sound), `pooled`
-    `[batch, width]`."""
+    """What an audio encoder makes of a batch.
+
+    Attributes:
+        sequence: `[batch, steps, width]`.
+        mask: bool `[batch, steps]`, True = sound.
+        pooled: `[batch, width]`, what a projection into the shared space starts from.
+        feature_map: the last map before any pooling, in the public code's layout, where the
+            architecture has one.
+        embedding: what the public code calls the embedding, where that is not `pooled`.
+        logits: `[batch, classes]`, where the encoder has a classifier.
+    """
 
     sequence: Tensor
     mask: Tensor
     pooled: Tensor
+    feature_map: Tensor | None = None
+    embedding: Tensor | None = None
+    logits: Tensor | None = None
+
+    @property
+    def probabilities(self) -> Tensor | None:
+        """Class probabilities `[batch, classes]` (independent classes: a sigmoid each)."""
+        return None if self.logits is None else self.logits.sigmoid()
 
 
 @dataclass(frozen=True)
@@ -32,8 +50,19 @@ class TextEncoding:
     pooled: Tensor
 
 
+class Tokens(NamedTuple):
+    """`ids` int64 and `mask` bool, both `[batch, tokens]`; True = part of the text."""
+
+    ids: Tensor
+    mask: Tensor
+
+
 class AudioEncoder(Protocol):
-    """Waveform → features → encoding; `lengths` counts valid frames."""
+    """Waveform → features → encoding.
+
+    `lengths` `[batch]` counts the valid frames of each item (None: all are). With lengths, the
+    result of an item does not depend on the padding behind it.
+    """
 
     sample_rate: int
     width: int
@@ -41,7 +70,7 @@ class AudioEncoder(Protocol):
 
     def features(self, waveforms: Tensor) -> Tensor: ...
 
-    def __call__(self, features: Tensor, lengths: Tensor) -> AudioEncoding: ...
+    def __call__(self, features: Tensor, lengths: Tensor | None = None) -> AudioEncoding: ...
 
 
 class TextEncoder(Protocol):
@@ -50,6 +79,12 @@ class TextEncoder(Protocol):
     width: int
 
     def __call__(self, ids: Tensor, mask: Tensor) -> TextEncoding: ...
+
+
+class CaptionEncoder(TextEncoder, Protocol):
+    """A text encoder that brings its own tokenizer."""
+
+    def tokenise(self, texts: Sequence[str]) -> Tokens: ...
 
 
 def masked_mean(sequence: Tensor, mask: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from soundseek.errors import BundleError
-from soundseek.lab.biencoder import BiEncoder
+from soundseek.lab.distilled.biencoder import BiEncoder
 
 OPSET = 18
 _TOLERANCE = 2e-4  # largest difference of a coordinate of a unit vector, graph against torch

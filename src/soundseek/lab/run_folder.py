@@ -12,9 +12,7 @@ from typing import Any
 import torch
 
 from soundseek.errors import DataError, RecipeError
-from soundseek.lab.biencoder import BiEncoder
-from soundseek.lab.build import build_biencoder
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.recipe_files import RecipeBase
 
 SCHEMA_VERSION = 1
 CHECKPOINT = "last.pt"
@@ -29,28 +27,33 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def claim(cls, path: Path, recipe: Recipe) -> RunFolder:
+    def claim(cls, path: Path, recipe: RecipeBase) -> RunFolder:
         """Take a folder for a run of `recipe`, new or to be resumed.
 
         Raises `RecipeError` if it holds a run of another recipe (settings of `run` may differ).
         """
         path.mkdir(parents=True, exist_ok=True)
         file = path / _RECIPE
+        document = recipe.model_dump(mode="json")
         if not file.exists():
-            document = recipe.model_dump(mode="json")
             file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
             return cls(path)
-        there = cls(path).recipe()
-        if there.model_copy(update={"run": recipe.run}) != recipe:
+        there = cls(path).document()
+        if {**there, "run": None} != {**document, "run": None}:
             raise RecipeError(
-                f"{path} holds a run of another recipe ({there.name})",
+                f"{path} holds a run of another recipe ({there.get('name')})",
                 remedy="choose another --out, or remove the folder",
             )
         return cls(path)
 
-    def recipe(self) -> Recipe:
-        """The recipe of the run."""
-        return Recipe.model_validate(json.loads((self.path / _RECIPE).read_text(encoding="utf-8")))
+    def document(self) -> dict[str, Any]:
+        """The recipe of the run, as JSON. Raises `DataError` where there is no run."""
+        file = self.path / _RECIPE
+        if not file.is_file():
+            raise DataError(f"no run in {self.path}", remedy="train first: soundseek train RECIPE")
+        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        # Runs of before there were several systems.
+        return {"system": "distilled", **document}
 
     @property
     def cache(self) -> Path:
@@ -103,18 +106,3 @@ class RunFolder:
             with draft.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([header, *kept])
             draft.replace(path)
-
-
-def load_trained(folder: Path) -> tuple[Recipe, BiEncoder, dict[str, Any]]:
-    """The recipe, the averaged model (eval mode) and the checkpoint of a run.
-
-    Raises `DataError` when the folder holds no checkpoint.
-    """
-    run = RunFolder(folder)
-    saved = run.saved()
-    if saved is None:
-        raise DataError(f"no run in {folder}", remedy="train first: soundseek train RECIPE")
-    recipe = run.recipe()
-    model = build_biencoder(recipe, saved["anchors"], saved["tokenizer_json"])
-    model.load_state_dict(saved["average"])
-    return recipe, model.eval(), saved

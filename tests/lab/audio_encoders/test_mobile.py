@@ -7,10 +7,7 @@ pytest.importorskip("torch")
 import torch
 from torch import nn
 
-from soundseek.errors import RecipeError
-from soundseek.lab.audio_encoders import AUDIO_ENCODERS, build_audio_encoder
 from soundseek.lab.audio_encoders.mobile import PATCH_FRAMES, MobileNet
-from soundseek.lab.recipe import AudioSection
 
 pytestmark = pytest.mark.lab
 
@@ -106,16 +103,3 @@ def test_the_layout_is_that_of_the_paper() -> None:
     outputs = [convs[convs.index(conv) + 1].out_channels for conv in depthwise]
     assert outputs == [16, 24, 24, 40, 40, 40, 80, 80, 80, 80, 112, 112, 160, 160, 160]
     assert convs[-1].out_channels == 960
-
-
-def test_the_table_builds_what_the_recipe_says() -> None:
-    built = build_audio_encoder("mobile", AudioSection(multiplier=0.5, width=48))
-    assert isinstance(built, MobileNet)
-    assert built.width == 48
-    assert built.body[-1][0].weight.shape == (48, 80, 1, 1)
-    assert list(AUDIO_ENCODERS) == ["mobile"]
-
-
-def test_an_unknown_name_is_refused_with_the_choices() -> None:
-    with pytest.raises(RecipeError, match=r"no audio encoder .*'mobil'\n.*did you mean 'mobile'\?"):
-        build_audio_encoder("mobil", AudioSection())

@@ -6,9 +6,6 @@ pytest.importorskip("torch")
 
 import torch
 
-from soundseek.errors import RecipeError
-from soundseek.lab.recipe import TextSection
-from soundseek.lab.text_encoders import TEXT_ENCODERS, build_text_encoder
 from soundseek.lab.text_encoders.transformer import TextTransformer
 
 pytestmark = pytest.mark.lab
@@ -77,20 +74,3 @@ def test_dropout_heeds_eval_mode(encoder: TextTransformer) -> None:
     assert encoder(ids, mask).pooled.equal(encoder(ids, mask).pooled)
     encoder.train()
     assert not encoder(ids, mask).pooled.equal(encoder(ids, mask).pooled)
-
-
-def test_the_table_builds_what_the_recipe_says() -> None:
-    settings = TextSection(width=24, layers=4, heads=3, max_tokens=9, dropout=0.25)
-    built = build_text_encoder("transformer", settings, 77)
-    assert isinstance(built, TextTransformer)
-    assert built.tokens.weight.shape == (77, 24)
-    assert built.positions.shape == (9, 24)
-    assert len(built.blocks) == 4
-    assert built.blocks[0].heads == 3
-    assert built.dropout.p == built.blocks[0].dropout.p == 0.25
-    assert list(TEXT_ENCODERS) == ["transformer"]
-
-
-def test_an_unknown_name_is_refused_with_the_choices() -> None:
-    with pytest.raises(RecipeError, match=r"no text encoder .*'transfromer'\n.*'transformer'\?"):
-        build_text_encoder("transfromer", TextSection(), 10)

@@ -4,13 +4,17 @@ global pooling would let a window's padding reach every step."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from soundseek.audio.frontends import PRESETS
+from soundseek.audio.frontends import PRESETS, n_frames
 from soundseek.errors import DataError
+from soundseek.lab.checkpoints import Checkpoint, load_strict
 from soundseek.lab.encodings import AudioEncoding, masked_mean
 from soundseek.lab.frontends import FrontEnd
 
@@ -58,6 +62,9 @@ class MobileNet(nn.Module):
     `lengths` `[batch]` counts the valid frames of each item; the first step is always valid.
     """
 
+    TINY: ClassVar[Mapping[str, Any]] = MappingProxyType({"multiplier": 0.2, "width": 32})
+    least_frames = PATCH_FRAMES
+
     def __init__(self, *, multiplier: float = 1.0, width: int = 960) -> None:
         super().__init__()
         self.frontend = FrontEnd(PRESETS["yamnet_16k"])
@@ -72,11 +79,23 @@ class MobileNet(nn.Module):
         blocks.append(_conv(channels, width, 1, activation=nn.Hardswish()))
         self.body = nn.Sequential(*blocks)
 
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint, **options: Any) -> Self:
+        """The network of a state dict saved from this class."""
+        network = cls(**options)
+        load_strict(network, checkpoint.tensors, where=checkpoint.path)
+        return network
+
     def features(self, waveforms: Tensor) -> Tensor:
+        """Waveforms `[batch, samples]` → log-mels `[batch, frames, 64]`."""
         features: Tensor = self.frontend(waveforms)
         return features
 
-    def forward(self, features: Tensor, lengths: Tensor) -> AudioEncoding:
+    def frames(self, samples: int) -> int:
+        """Frames that so many samples give."""
+        return n_frames(samples, self.frontend.spec)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> AudioEncoding:
         if features.shape[1] % PATCH_FRAMES:
             raise DataError(
                 f"{features.shape[1]} frames are no whole number of patches",
@@ -86,6 +105,8 @@ class MobileNet(nn.Module):
         x = ((features + 4.0) / 4.0).unsqueeze(1)
         x = self.body(x).mean(3)
         sequence = x.unflatten(2, (-1, PATCH_FRAMES // _FRAMES_PER_CELL)).mean(3).transpose(1, 2)
+        if lengths is None:
+            lengths = torch.full(features.shape[:1], features.shape[1], device=features.device)
         steps = torch.arange(sequence.shape[1], device=lengths.device)[None, :]
         mask = (lengths[:, None] >= steps * PATCH_FRAMES + _LEAST_FRAMES) | (steps == 0)
         return AudioEncoding(sequence=sequence, mask=mask, pooled=masked_mean(sequence, mask))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from soundseek.lab.heads import anchored, residual_network
+from soundseek.lab.distilled.heads import anchored, residual_network
 from soundseek.lab.objectives.contrastive import soft_nt_xent
 from soundseek.lab.teachers.yamnet import EMBEDDING_WIDTH
 

@@ -12,8 +12,9 @@ pytest.importorskip("torch")
 import torch
 
 from soundseek.errors import DataError, RecipeError
-from soundseek.lab import prepare, run_folder, train
-from soundseek.lab.recipe import Recipe
+from soundseek.lab import run_folder
+from soundseek.lab.distilled import prepare, train, trained
+from soundseek.lab.distilled.recipe import Recipe
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fake_teachers")]
 
@@ -243,7 +244,7 @@ def test_a_term_of_no_weight_does_not_teach(
 
 @torch.no_grad()
 def test_a_trained_model_can_be_loaded(finished: Path, recipe: Recipe) -> None:
-    loaded, model, saved = run_folder.load_trained(finished)
+    loaded, model, saved = trained.load_trained(finished)
     assert loaded == recipe
     assert not model.training
     state = checkpoint(finished)
@@ -253,4 +254,4 @@ def test_a_trained_model_can_be_loaded(finished: Path, recipe: Recipe) -> None:
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no run in .*\n.*soundseek train"):
-        run_folder.load_trained(tmp_path)
+        trained.load_trained(tmp_path)

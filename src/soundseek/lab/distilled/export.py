@@ -24,13 +24,13 @@ from soundseek.bundle.schema import (
     TextSection,
 )
 from soundseek.bundle.write import write_bundle
-from soundseek.lab.build import window_and_hop
 from soundseek.lab.calibrate import fit_calibration
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
+from soundseek.lab.distilled.build import window_and_hop
+from soundseek.lab.distilled.model_card import licences, model_card
+from soundseek.lab.distilled.trained import load_trained
 from soundseek.lab.evaluate import queries_of
-from soundseek.lab.model_card import licences, model_card
 from soundseek.lab.onnx_export import audio_graph, text_graph
-from soundseek.lab.run_folder import load_trained
 from soundseek.lab.scorecard import RETRIEVAL, EncodeAudio, embed_clips, scorecard
 
 

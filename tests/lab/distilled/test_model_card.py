@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.model_card import attributions, licences, model_card
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.distilled.model_card import attributions, licences, model_card
+from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.scorecard import table
 
 pytestmark = pytest.mark.lab

@@ -7,16 +7,16 @@ pytest.importorskip("torch")
 import torch
 from torch.nn import functional as F
 
-from soundseek.lab.biencoder import AudioOutput
-from soundseek.lab.encodings import AudioEncoding
-from soundseek.lab.objectives.contrastive import nt_xent
-from soundseek.lab.objectives.terms import (
+from soundseek.lab.distilled.biencoder import AudioOutput
+from soundseek.lab.distilled.terms import (
     FeatureMatch,
     Lesson,
     audio_terms,
     contrastive_term,
     lesson,
 )
+from soundseek.lab.encodings import AudioEncoding
+from soundseek.lab.objectives.contrastive import nt_xent
 from soundseek.lab.teachers.anchored import AnchoredTeacher
 
 pytestmark = pytest.mark.lab

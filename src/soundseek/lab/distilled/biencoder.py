@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from soundseek.lab.audio_encoders.mobile import MobileNet
+from soundseek.lab.distilled.heads import AnchoredHead, TextHead
 from soundseek.lab.encodings import AudioEncoding
-from soundseek.lab.heads import AnchoredHead, TextHead
 from soundseek.lab.text_encoders.transformer import TextTransformer
 
 

@@ -7,14 +7,14 @@ pytest.importorskip("torch")
 import torch
 from torch.nn import functional as F
 
-from soundseek.lab.encodings import AudioEncoding
-from soundseek.lab.heads import (
+from soundseek.lab.distilled.heads import (
     AnchoredHead,
     TextHead,
     anchored,
     class_weights,
     normalised_anchors,
 )
+from soundseek.lab.encodings import AudioEncoding
 
 pytestmark = pytest.mark.lab
 

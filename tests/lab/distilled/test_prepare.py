@@ -15,8 +15,8 @@ import torch
 
 from soundseek.audio.frontends import PRESETS, features
 from soundseek.errors import DataError
-from soundseek.lab import prepare
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.distilled import prepare
+from soundseek.lab.distilled.recipe import Recipe
 
 pytestmark = [pytest.mark.lab, pytest.mark.usefixtures("fake_teachers")]
 

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from soundseek.audio.frontends import FrontEndSpec
-from soundseek.lab.audio_encoders import build_audio_encoder
-from soundseek.lab.biencoder import BiEncoder
-from soundseek.lab.heads import AnchoredHead, TextHead
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.audio_encoders.mobile import MobileNet
+from soundseek.lab.distilled.biencoder import BiEncoder
+from soundseek.lab.distilled.heads import AnchoredHead, TextHead
+from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.teachers.yamnet import PATCH_FRAMES
-from soundseek.lab.text_encoders import build_text_encoder
+from soundseek.lab.text_encoders.transformer import TextTransformer
 from soundseek.text.normalise import normalise_caption
 
 
@@ -24,9 +24,16 @@ def build_biencoder(recipe: Recipe, anchors: Tensor, tokenizer_json: str) -> BiE
     `anchors` `[classes, dimension]` decide the dimension of the shared space.
     """
     torch.manual_seed(recipe.seed)
-    audio = build_audio_encoder("mobile", recipe.audio)
-    vocabulary_size = len(json.loads(tokenizer_json)["model"]["vocab"])
-    text = build_text_encoder("transformer", recipe.text, vocabulary_size)
+    audio = MobileNet(multiplier=recipe.audio.multiplier, width=recipe.audio.width)
+    # The tokenizer may hold fewer words than the recipe asks for.
+    text = TextTransformer(
+        len(json.loads(tokenizer_json)["model"]["vocab"]),
+        width=recipe.text.width,
+        layers=recipe.text.layers,
+        heads=recipe.text.heads,
+        max_tokens=recipe.text.max_tokens,
+        dropout=recipe.text.dropout,
+    )
     return BiEncoder(
         audio,
         AnchoredHead(

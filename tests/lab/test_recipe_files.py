@@ -10,7 +10,8 @@ pytest.importorskip("torch")
 from pydantic import ValidationError
 
 from soundseek.errors import RecipeError
-from soundseek.lab.recipe import RECIPES, load_recipe, recipe_names
+from soundseek.lab.recipe_files import RECIPES
+from soundseek.lab.systems import load_recipe, recipe_names
 
 pytestmark = pytest.mark.lab
 
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.lab
 SHIPPED = ["soundseek/mini"]
 
 LEAST = {
+    "system": "distilled",
     "name": "test",
     "description": "the least that a recipe must say",
     "data": {"folder": "data"},

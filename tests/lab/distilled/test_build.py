@@ -8,9 +8,9 @@ pytest.importorskip("torch")
 
 import torch
 
-from soundseek.lab.biencoder import BiEncoder
-from soundseek.lab.build import TextBatcher, build_biencoder
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.distilled.biencoder import BiEncoder
+from soundseek.lab.distilled.build import TextBatcher, build_biencoder
+from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.text_encoders.tokenizer import train_tokenizer
 
 pytestmark = pytest.mark.lab

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from soundseek.lab.biencoder import AudioOutput, BiEncoder
+from soundseek.lab.distilled.biencoder import AudioOutput, BiEncoder
 from soundseek.lab.encodings import masked_mean
 from soundseek.lab.objectives.contrastive import nt_xent, shared_groups
 from soundseek.lab.objectives.distillation import cosine_distance, soft_label_divergence

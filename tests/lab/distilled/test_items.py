@@ -10,7 +10,7 @@ pytest.importorskip("torch")
 
 from soundseek.audio.frontends import PRESETS, n_frames
 from soundseek.lab.augment.mixing import MixingRange
-from soundseek.lab.items import Captions, ItemMaker, Items
+from soundseek.lab.distilled.items import Captions, ItemMaker, Items
 
 pytestmark = pytest.mark.lab
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.recipe import Recipe
+from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.scorecard import table
 
 _LIMITS = """\

@@ -20,10 +20,10 @@ from soundseek.errors import DataError
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
 from soundseek.lab.data.texts import joined_pairs, read_captions_csv, short_spans, unique
 from soundseek.lab.data.waveforms import WaveformStore, open_store
+from soundseek.lab.distilled.heads import class_weights, normalised_anchors
+from soundseek.lab.distilled.items import Captions
+from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.frontends import FrontEnd
-from soundseek.lab.heads import class_weights, normalised_anchors
-from soundseek.lab.items import Captions
-from soundseek.lab.recipe import Recipe
 from soundseek.lab.teachers.anchored import AnchoredTeacher, HeardClips, TeacherFit, fit_teacher
 from soundseek.lab.teachers.minilm import MiniLm
 from soundseek.lab.teachers.yamnet import PATCH_FRAMES, Yamnet, class_names, load_yamnet, patches_of

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from soundseek.errors import DataError
 from soundseek.lab.augment.equalise import band_gains_db, equalised
 from soundseek.lab.augment.mixing import MixingRange
-from soundseek.lab.build import TextBatcher, build_biencoder, window_and_hop
-from soundseek.lab.evaluate import validation_scores
-from soundseek.lab.items import ItemMaker, Items
-from soundseek.lab.objectives.terms import FeatureMatch, audio_terms, contrastive_term, lesson
-from soundseek.lab.prepare import Prepared, prepare
-from soundseek.lab.recipe import ObjectiveSection, Recipe
+from soundseek.lab.distilled.build import TextBatcher, build_biencoder, window_and_hop
+from soundseek.lab.distilled.items import ItemMaker, Items
+from soundseek.lab.distilled.prepare import Prepared, prepare
+from soundseek.lab.distilled.recipe import ObjectiveSection, Recipe
+from soundseek.lab.distilled.terms import FeatureMatch, audio_terms, contrastive_term, lesson
+from soundseek.lab.distilled.validation import validation_scores
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
 
 _TERMS = tuple(ObjectiveSection.model_fields)

@@ -1,0 +1,27 @@
+"""Reading a trained run of the embedded model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from soundseek.errors import DataError
+from soundseek.lab.distilled.biencoder import BiEncoder
+from soundseek.lab.distilled.build import build_biencoder
+from soundseek.lab.distilled.recipe import Recipe
+from soundseek.lab.run_folder import RunFolder
+
+
+def load_trained(folder: Path) -> tuple[Recipe, BiEncoder, dict[str, Any]]:
+    """The recipe, the averaged model (eval mode) and the checkpoint of a run.
+
+    Raises `DataError` when the folder holds no checkpoint.
+    """
+    run = RunFolder(folder)
+    saved = run.saved()
+    if saved is None:
+        raise DataError(f"no run in {folder}", remedy="train first: soundseek train RECIPE")
+    recipe = Recipe.model_validate(run.document())
+    model = build_biencoder(recipe, saved["anchors"], saved["tokenizer_json"])
+    model.load_state_dict(saved["average"])
+    return recipe, model.eval(), saved

@@ -1,0 +1,156 @@
+"""Recipe files: plain YAML, typed and frozen once read, every problem reported at once.
+
+A recipe may be another one and a difference: `extends: NAME` merges its keys over those of the
+recipe named (mappings key by key, everything else as a whole).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from soundseek.errors import RecipeError
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+_EXTENDS = "extends"
+
+
+class Section(BaseModel):
+    """Part of a recipe: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class RecipeBase(Section):
+    """What every recipe says, whatever system it is of."""
+
+    name: str
+    description: str
+    seed: int = 0
+
+
+_Recipe = TypeVar("_Recipe", bound=BaseModel)
+
+
+def recipe_names() -> list[str]:
+    """Names of the shipped recipes, such as `soundseek/mini`."""
+    return sorted(
+        path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.yaml")
+    )
+
+
+def find_recipe(name_or_path: str) -> Path:
+    """The file of a shipped recipe, or of a path. Raises `RecipeError` with the nearest name."""
+    path = RECIPES / f"{name_or_path}.yaml"
+    if not path.is_file():
+        path = Path(name_or_path)
+    if not path.is_file():
+        near = difflib.get_close_matches(name_or_path, recipe_names(), n=1)
+        raise RecipeError(
+            f"no recipe {name_or_path!r}",
+            remedy=(f"did you mean {near[0]!r}? " if near else "")
+            + f"choices: {', '.join(recipe_names())}, or the path of a YAML file",
+        )
+    return path
+
+
+def read_recipe_file(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The mapping that a recipe file stands for, with what it extends, and `key.sub=value`
+    overrides. Raises `RecipeError` for broken YAML and for recipes that extend each other."""
+    document = _extended(path, ())
+    for override in overrides:
+        _apply(document, override)
+    return document
+
+
+def merged(base: Mapping[str, Any], difference: Mapping[str, Any]) -> dict[str, Any]:
+    """`difference` over `base`: mappings are merged key by key, everything else is replaced."""
+    result = dict(base)
+    for key, value in difference.items():
+        below = result.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
+    return result
+
+
+def validated(kind: type[_Recipe], document: Mapping[str, Any], where: str) -> _Recipe:
+    """The typed recipe, or `RecipeError` with every problem: its path, its value, the remedy."""
+    try:
+        return kind.model_validate(document)
+    except ValidationError as error:
+        lines = [_problem(kind, problem) for problem in error.errors()]
+        raise RecipeError(f"{where}:" + "".join(f"\n  - {line}" for line in lines)) from error
+
+
+def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    path = path.resolve()
+    if path in seen:
+        chain = " → ".join(one.stem for one in (*seen, path))
+        raise RecipeError(f"recipes extend each other: {chain}")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not YAML: {error}") from error
+    if not isinstance(document, dict):
+        raise RecipeError(f"{path} must hold a mapping, not {type(document).__name__}")
+    base = document.pop(_EXTENDS, None)
+    if base is None:
+        return document
+    return merged(_extended(find_recipe(str(base)), (*seen, path)), document)
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator or not key:
+        raise RecipeError(f"override {override!r}", remedy="write key.sub=value")
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = document.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise RecipeError(f"override {override!r}: {section} is a value, not a section")
+        document = inner
+    try:
+        document[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(
+            f"override {override!r}: {value!r} is not YAML",
+            remedy="write lists as [a, b], and texts with special characters in quotes",
+        ) from error
+
+
+def _problem(kind: type[BaseModel], problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"])
+    line = f"{where}: {problem['msg']} (got {problem['input']!r})"
+    if problem["type"] == "extra_forbidden":
+        known = _keys_beside(kind, problem["loc"])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
+        line = f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
+        line += f" Known here: {', '.join(known)}"
+    return line
+
+
+def _keys_beside(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    for part in location[:-1]:
+        if isinstance(part, int):
+            continue
+        field = kind.model_fields.get(part)
+        inner = None if field is None else _section_in(field.annotation)
+        if inner is not None:
+            kind = inner
+    return list(kind.model_fields)
+
+
+def _section_in(annotation: Any) -> type[BaseModel] | None:
+    """The section that an annotation such as `Section | None` or `tuple[Section, ...]` holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        found = _section_in(argument)
+        if found is not None:
+            return found
+    return None
