@@ -13,8 +13,9 @@ import torch
 from soundseek.errors import BundleError
 from soundseek.lab.distilled.biencoder import BiEncoder
 from soundseek.lab.distilled.build import build_biencoder
+from soundseek.lab.distilled.export import audio_graph, text_graph
 from soundseek.lab.distilled.recipe import Recipe
-from soundseek.lab.onnx_export import audio_graph, check_graph, text_graph
+from soundseek.lab.onnx_export import check_graph
 from soundseek.lab.text_encoders.tokenizer import train_tokenizer
 
 pytestmark = [

@@ -77,7 +77,8 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
 @click.command(
     epilog=example(
         "soundseek train soundseek/mini data.folder=DATA --out runs/mini",
-        "soundseek train soundseek/mini data.folder=DATA optimiser.steps=200 --out runs/try",
+        "soundseek train surrey2022/cnn14_bert data.folder=DATA --out runs/surrey",
+        "soundseek train samsung2024/system6 --smoke --out runs/try",
     )
 )
 @click.argument("recipe")
@@ -88,17 +89,34 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
     required=True,
     help="The run's folder; a run that stands there is resumed.",
 )
-def train(recipe: str, overrides: tuple[str, ...], out: Path) -> None:
-    """Train RECIPE (a name or a YAML file), with OVERRIDES such as optimiser.steps=200.
+@click.option(
+    "--with",
+    "differences",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A YAML file merged over the recipe: your data, a budget. Can be given again.",
+)
+@click.option(
+    "--smoke",
+    is_flag=True,
+    help="Try the recipe in seconds: tiny networks on synthetic sounds, nothing to download.",
+)
+def train(
+    recipe: str, overrides: tuple[str, ...], out: Path, differences: tuple[Path, ...], smoke: bool
+) -> None:
+    """Train RECIPE (a name or a YAML file), with OVERRIDES such as optimiser.epochs=5.
 
     A killed run goes on from its last checkpoint, to the same result, when started again.
     """
     with _lab():
-        from soundseek.lab.systems import load_recipe
+        from soundseek.lab.systems import load_recipe, small
         from soundseek.lab.systems import train as run
 
-        checkpoint = run(load_recipe(recipe, overrides), out, lambda line: say(line, err=True))
-    say(str(checkpoint))
+        loaded = load_recipe(recipe, overrides, differences)
+        if smoke:
+            loaded = small(loaded, out / "synthetic")
+        made = run(loaded, out, lambda line: say(line, err=True))
+    say(str(made))
 
 
 @click.command(

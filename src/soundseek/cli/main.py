@@ -32,6 +32,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             "soundseek.cli.library:library", "Status, check, export and remove.", _KEEP
         ),
         "models": Entry("soundseek.cli.models:models", "List and describe models.", _MODELS),
+        "data": Entry("soundseek.cli.data:data", "Corpora to train and evaluate with.", _MODELS),
         "recipes": Entry("soundseek.cli.lab:recipes", "What models are trained by.", _MODELS),
         "train": Entry("soundseek.cli.lab:train", "Train a model by a recipe.", _MODELS),
         "export": Entry("soundseek.cli.lab:export", "Turn a trained run into a model.", _MODELS),

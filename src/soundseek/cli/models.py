@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "list": Entry(f"{_HERE}:list_models", "The models on this machine."),
         "show": Entry(f"{_HERE}:show", "What a model is, was made from, and scores."),
+        "inspect": Entry("soundseek.cli.inspect:inspect", "What a downloaded checkpoint is."),
     }
 )
 

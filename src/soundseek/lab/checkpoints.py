@@ -8,6 +8,9 @@ that describes the network (BEATs' `cfg`) is in `config`.
 from __future__ import annotations
 
 import pickle
+import re
+import struct
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +24,19 @@ from soundseek.errors import DataError
 # Where public checkpoints keep their tensors, in the order in which they are tried.
 _WRAPPERS = ("model", "state_dict", "model_state_dict", "net")
 _MOST_NAMED = 12
+# What torch's readers raise on damaged files, as thousands of them showed.
+_DAMAGE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
+    struct.error,
+)
+_FORBIDDEN = re.compile(r"GLOBAL ([\w.]+)")
 
 
 @dataclass(frozen=True)
@@ -126,25 +142,35 @@ def _safetensors(path: Path) -> Any:
 
     try:
         return load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
         raise DataError(f"{path} cannot be read: {error}", remedy="download it again") from error
 
 
 def _pickled(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        # torch says so for both a damaged stream and a forbidden object.
-        if "Unsupported" in str(error) or "weights_only" in str(error).lower():
+    with warnings.catch_warnings():
+        # torch warns of pickle protocols that it reads all the same.
+        warnings.simplefilter("ignore")
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError as error:
+            raise _refusal(path, error) from error
+        except _DAMAGE as error:
+            reason = str(error).splitlines()[0] if str(error) else repr(error)
             raise DataError(
-                f"{path} holds more than tensors and plain values, and could execute code: "
-                + str(error).split("\n")[0],
-                remedy="get it as safetensors, or save its state dict alone where you trust it",
+                f"{path} is no complete checkpoint: {reason}",
+                remedy="download it again; it may be truncated",
             ) from error
-        raise DataError(f"{path} is damaged: {error}", remedy="download it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
-        raise DataError(
-            f"{path} is no complete checkpoint: {reason}",
-            remedy="download it again; it may be truncated",
-        ) from error
+
+
+def _refusal(path: Path, error: pickle.UnpicklingError) -> DataError:
+    """torch raises the same for a damaged stream and for a forbidden object."""
+    what = _FORBIDDEN.search(str(error))
+    if what is None:
+        return DataError(
+            f"{path} is damaged, or no file of PyTorch", remedy="download it again, or convert it"
+        )
+    return DataError(
+        f"{path} holds more than tensors and plain values, and could execute code: "
+        f"it names {what.group(1)}",
+        remedy="get it as safetensors, or save its state dict alone where you trust it",
+    )

@@ -6,7 +6,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,68 +17,95 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from soundseek.errors import BundleError
-from soundseek.lab.distilled.biencoder import BiEncoder
 
 OPSET = 18
+_MOST_ITEMS = 4096
 _TOLERANCE = 2e-4  # largest difference of a coordinate of a unit vector, graph against torch
 
 
-class _AudioNetwork(nn.Module):
-    def __init__(self, model: BiEncoder) -> None:
-        super().__init__()
-        self.model = model
+def audio_onnx(network: nn.Module, *, frames: int, bands: int) -> bytes:
+    """`audio.onnx` of a network that takes features float32 `[batch, frames, bands]` and lengths
+    int64 `[batch]` and returns unit vectors `[batch, dimension]`, for windows of `frames` frames.
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.model.encode_audio(features, lengths).embedding
+    Raises `BundleError` where the network cannot be turned into a graph, or the graph gives other
+    vectors, for one window and for several.
+    """
 
+    def inputs(lengths: list[int]) -> dict[str, Tensor]:
+        features = torch.randn(len(lengths), frames, bands) - 4.0
+        return {"features": features, "lengths": torch.tensor(lengths)}
 
-class _TextNetwork(nn.Module):
-    def __init__(self, model: BiEncoder) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.model.encode_text(input_ids, attention_mask.bool())
-
-
-def audio_graph(model: BiEncoder, frames: int) -> bytes:
-    """`audio.onnx` for windows of `frames` frames: features, lengths → embedding."""
-    bands = model.audio_encoder.frontend.spec.bands
-    features = torch.randn(3, frames, bands) - 4.0
-    lengths = torch.tensor([frames, frames // 2, 1])
-    batch = torch.export.Dim("batch", min=1, max=4096)
+    batch = torch.export.Dim("batch", min=1, max=_MOST_ITEMS)
     return _exported(
-        _AudioNetwork(model).eval(),
-        {"features": features, "lengths": lengths},
+        network.eval(),
+        inputs([frames, frames // 2, 1]),
         {"features": {0: batch}, "lengths": {0: batch}},
+        [inputs([max(1, 2 * frames // 3)]), inputs([2, frames, frames - 1, 1, frames // 3 + 1])],
     )
 
 
-def text_graph(model: BiEncoder, max_tokens: int) -> bytes:
-    """`text.onnx` for up to `max_tokens` tokens: input_ids, attention_mask → embedding."""
-    vocabulary = model.text_encoder.tokens.num_embeddings
-    ids = torch.randint(1, vocabulary, (3, 7))
-    mask = (torch.arange(7)[None, :] < torch.tensor([7, 4, 2])[:, None]).long()
-    batch = torch.export.Dim("batch", min=1, max=4096)
+def text_onnx(network: nn.Module, *, vocabulary: int, max_tokens: int, pad_id: int = 0) -> bytes:
+    """`text.onnx` of a network that takes token ids (below `vocabulary`) and their mask, int64
+    `[batch, tokens]`, and returns unit vectors, for texts of up to `max_tokens` tokens.
+
+    Raises `BundleError` as `audio_onnx` does, and for fewer than three tokens.
+    """
+    if max_tokens < 3:
+        raise BundleError(
+            f"a text of {max_tokens} tokens is too short for a bundle",
+            remedy="train with text.max_tokens of at least 3",
+        )
+
+    def inputs(lengths: list[int]) -> dict[str, Tensor]:
+        lengths = [min(length, max_tokens) for length in lengths]
+        ids = torch.randint(1, vocabulary, (len(lengths), max(lengths)))
+        mask = torch.arange(max(lengths))[None, :] < torch.tensor(lengths)[:, None]
+        return {"input_ids": ids.where(mask, pad_id), "attention_mask": mask.long()}
+
+    batch = torch.export.Dim("batch", min=1, max=_MOST_ITEMS)
     tokens = torch.export.Dim("tokens", min=2, max=max_tokens)
     return _exported(
-        _TextNetwork(model).eval(),
-        {"input_ids": ids, "attention_mask": mask},
+        network.eval(),
+        inputs([7, 4, 2]),
         {"input_ids": {0: batch, 1: tokens}, "attention_mask": {0: batch, 1: tokens}},
+        [inputs([1]), inputs([3, 1, max_tokens, 2, 2])],
     )
 
 
-def _exported(network: nn.Module, inputs: dict[str, Tensor], dynamic: dict[str, Any]) -> bytes:
-    with _exporter_silenced():
-        program = torch.onnx.export(
-            network,
-            kwargs=inputs,
-            dynamic_shapes=dynamic,
-            input_names=list(inputs),
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
+def _exported(
+    network: nn.Module,
+    inputs: Mapping[str, Tensor],
+    dynamic: Mapping[str, Any],
+    others: Sequence[Mapping[str, Tensor]],
+) -> bytes:
+    graph = _traced(network, inputs, dynamic)
+    # The inputs that were traced prove little: a graph may have taken their sizes for constants.
+    for some in (inputs, *others):
+        with torch.no_grad():
+            expected = network(**some).numpy()
+        check_graph(graph, {name: value.numpy() for name, value in some.items()}, expected)
+    return graph
+
+
+def _traced(network: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[str, Any]) -> bytes:
+    try:
+        # With gradients, attention is traced by another formula, which not every mask survives.
+        with _exporter_silenced(), torch.no_grad():
+            program = torch.onnx.export(
+                network,
+                kwargs=dict(inputs),
+                dynamic_shapes=dict(dynamic),
+                input_names=list(inputs),
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        cause = error.__cause__ or error
+        reason = str(cause).strip() or type(cause).__name__
+        raise BundleError(
+            f"the network could not be turned into an ONNX graph: {reason.splitlines()[0]}"
+        ) from error
     if program is None:
         raise BundleError("the network could not be turned into an ONNX graph")
     _name_output(program.model.graph, "embedding")
@@ -86,11 +113,9 @@ def _exported(network: nn.Module, inputs: dict[str, Tensor], dynamic: dict[str, 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
         program.save(str(path))
-        graph = path.read_bytes()
-    with torch.no_grad():
-        expected = network(**inputs).numpy()
-    check_graph(graph, {name: value.numpy() for name, value in inputs.items()}, expected)
-    return graph
+        if any(other != path for other in Path(folder).iterdir()):
+            raise BundleError("the network is larger than the 2 GB that an ONNX file can hold")
+        return path.read_bytes()
 
 
 @contextmanager
@@ -138,7 +163,15 @@ def check_graph(
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    (found,) = session.run(None, dict(inputs))
+    try:
+        (found,) = session.run(None, dict(inputs))
+    except Exception as error:  # ONNX Runtime's exceptions have no base of their own
+        shapes = {name: value.shape for name, value in inputs.items()}
+        raise BundleError(f"the ONNX graph does not run for {shapes}: {error}") from error
+    if found.shape != expected.shape:
+        raise BundleError(
+            f"the ONNX graph gives vectors of shape {found.shape}, the network {expected.shape}"
+        )
     difference = float(np.abs(found - expected).max())
     if not difference <= _TOLERANCE:
         raise BundleError(

@@ -59,10 +59,17 @@ def find_recipe(name_or_path: str) -> Path:
     return path
 
 
-def read_recipe_file(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The mapping that a recipe file stands for, with what it extends, and `key.sub=value`
-    overrides. Raises `RecipeError` for broken YAML and for recipes that extend each other."""
+def read_recipe_file(
+    path: Path, overrides: Sequence[str] = (), differences: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """The mapping that a recipe file stands for: what it extends, itself, further files of
+    differences, and `key.sub=value` overrides.
+
+    Raises `RecipeError` for broken YAML and for recipes that extend each other.
+    """
     document = _extended(path, ())
+    for difference in differences:
+        document = merged(document, _mapping(difference))
     for override in overrides:
         _apply(document, override)
     return document
@@ -92,16 +99,21 @@ def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
         chain = " → ".join(one.stem for one in (*seen, path))
         raise RecipeError(f"recipes extend each other: {chain}")
+    document = _mapping(path)
+    base = document.pop(_EXTENDS, None)
+    if base is None:
+        return document
+    return merged(_extended(find_recipe(str(base)), (*seen, path)), document)
+
+
+def _mapping(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise RecipeError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise RecipeError(f"{path} must hold a mapping, not {type(document).__name__}")
-    base = document.pop(_EXTENDS, None)
-    if base is None:
-        return document
-    return merged(_extended(find_recipe(str(base)), (*seen, path)), document)
+    return document
 
 
 def _apply(document: dict[str, Any], override: str) -> None:

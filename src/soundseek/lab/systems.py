@@ -49,13 +49,16 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
 )
 
 
-def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> RecipeBase:
+def load_recipe(
+    name_or_path: str, overrides: Sequence[str] = (), differences: Sequence[Path] = ()
+) -> RecipeBase:
     """Load a shipped recipe by name or a YAML file by path, with `key.sub=value` overrides.
 
-    Raises `RecipeError` with every problem: its path, its value, the remedy.
+    `differences` are YAML files merged over it, in order, before the overrides. Raises
+    `RecipeError` with every problem: its path, its value, the remedy.
     """
     path = find_recipe(name_or_path)
-    return recipe_of(read_recipe_file(path, overrides), str(path))
+    return recipe_of(read_recipe_file(path, overrides, differences), str(path))
 
 
 def recipe_of(document: Mapping[str, Any], where: str) -> RecipeBase:
@@ -72,6 +75,21 @@ def train(recipe: RecipeBase, run_folder: Path, say: Say = print) -> Path:
     system: str = recipe.system  # type: ignore[attr-defined]
     made: Path = _placed(SYSTEMS[system].train)(recipe, run_folder, say)
     return made
+
+
+def small(recipe: RecipeBase, folder: Path) -> RecipeBase:
+    """A recipe of the literature made small enough for a trial run on synthetic sounds.
+
+    Raises `RecipeError` for a system that has no small form.
+    """
+    from soundseek.lab.retrieval.recipe import RetrievalRecipe
+    from soundseek.lab.retrieval.tiny import tiny
+
+    if not isinstance(recipe, RetrievalRecipe):
+        raise RecipeError(
+            f"{recipe.name} has no small form", remedy="shorten it by overrides instead of --smoke"
+        )
+    return tiny(recipe, folder)
 
 
 def _placed(place: str) -> Any:

@@ -165,3 +165,37 @@ def test_select() -> None:
 def test_checked_returns_the_clips() -> None:
     clips = [clip("a"), clip("b")]
     assert checked(clips, "here") is clips
+
+
+def test_a_manifest_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    write_parquet([clip("a")], tmp_path / "new.parquet")
+    table = pq.read_table(tmp_path / "new.parquet").replace_schema_metadata(None)
+    pq.write_table(table.drop_columns(["has_audio", "youtube_id"]), tmp_path / "old.parquet")
+    assert read_parquet(tmp_path / "old.parquet") == [clip("a")]
+
+
+def test_a_manifest_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    write_parquet([clip("a")], tmp_path / "new.parquet")
+    table = pq.read_table(tmp_path / "new.parquet")
+    later = table.replace_schema_metadata({"soundseek.manifest": "3"})
+    pq.write_table(later, tmp_path / "later.parquet")
+    with pytest.raises(DataError, match=r"schema version 3, this soundseek reads up to 2"):
+        read_parquet(tmp_path / "later.parquet")
+
+
+def test_what_is_no_parquet(tmp_path: Path) -> None:
+    (tmp_path / "text.parquet").write_text("no table")
+    with pytest.raises(DataError, match=r"text\.parquet is no Parquet file"):
+        read_parquet(tmp_path / "text.parquet")
+
+
+def test_manifests_say_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(DataError, match=r"pip install 'soundseek\[lab\]'"):
+        write_parquet([clip("a")], tmp_path / "a.parquet")

@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from tokenizers import Tokenizer
 
-from soundseek.lab.text_encoders.tokenizer import PAD, START, UNKNOWN, train_tokenizer
+from soundseek.lab.text_encoders.tokenizer import MASK, PAD, START, UNKNOWN, train_tokenizer
 
 pytestmark = pytest.mark.lab
 
@@ -67,3 +67,11 @@ def test_rare_words_get_no_token_of_their_own() -> None:
     assert "".join(
         piece.removeprefix("##") for piece in trained.encode("glockenspiel").tokens[1:]
     ).startswith("glo")
+
+
+def test_extra_special_tokens_come_after_the_usual_ones(tokenizer: Tokenizer) -> None:
+    assert tokenizer.token_to_id(MASK) is None
+    trained = Tokenizer.from_str(train_tokenizer(TEXTS, 200, extra=(MASK,)))
+    assert [trained.token_to_id(name) for name in (PAD, UNKNOWN, START, MASK)] == [0, 1, 2, 3]
+    assert trained.encode(f"a {MASK} barks").tokens == [START, "a", MASK, "barks"]
+    assert tokenizer.encode(f"a {MASK} barks").tokens != [START, "a", MASK, "barks"]

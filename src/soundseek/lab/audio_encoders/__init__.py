@@ -17,7 +17,6 @@ from typing import Any, ClassVar, Final, NamedTuple, Protocol, Self, cast
 from torch import Tensor, nn
 
 from soundseek.audio.spec import FrontEndSpec
-from soundseek.errors import RecipeError
 from soundseek.lab.checkpoints import Checkpoint, read_checkpoint
 from soundseek.lab.choices import chosen
 from soundseek.lab.encodings import AudioEncoding
@@ -68,6 +67,7 @@ AUDIO_ENCODERS: Final[Mapping[str, Row]] = MappingProxyType(
         "beats": Row(f"{_HERE}.beats:Beats"),
         "passt_s": Row(f"{_HERE}.passt:Passt"),
         "passt_l": Row(f"{_HERE}.passt:Passt", {"depth": 7}),
+        "yamnet": Row(f"{_HERE}.yamnet:YamnetEncoder"),
         "clap": Row(f"{_HERE}.clap:ClapAudio"),
     }
 )
@@ -103,7 +103,7 @@ def load(
     encoder = (
         kind.from_checkpoint(read_checkpoint(checkpoint), **settings)
         if from_path is None
-        else cast("AudioEncoderModule", from_path(Path(checkpoint), **settings))
+        else cast("AudioEncoderModule", from_path(checkpoint, **settings))
     )
     cast("nn.Module", encoder).eval()
     return encoder

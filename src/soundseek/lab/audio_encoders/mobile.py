@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from soundseek.audio.frontends import PRESETS, n_frames
 from soundseek.errors import DataError
+from soundseek.lab.audio_encoders.options import RemembersOptions
 from soundseek.lab.checkpoints import Checkpoint, load_strict
 from soundseek.lab.encodings import AudioEncoding, masked_mean
 from soundseek.lab.frontends import FrontEnd
@@ -55,7 +56,7 @@ BLOCKS = (
 )
 
 
-class MobileNet(nn.Module):
+class MobileNet(RemembersOptions, nn.Module):
     """Features `[batch, frames, 64]` (preset `yamnet_16k`, frames a multiple of 96) →
     `AudioEncoding` of one step a 0.96 s patch.
 

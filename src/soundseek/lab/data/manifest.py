@@ -9,9 +9,13 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from soundseek import __version__
 from soundseek.errors import DataError
 
 SPLITS = ("train", "validation", "test")
+SCHEMA_VERSION = 2
+_SCHEMA_KEY = "soundseek.manifest"
+_SINCE_2 = {"youtube_id", "has_audio"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,8 @@ class Clip:
     Clips of one `group` share their text: each answers every caption of the group, so they are no
     negatives of each other in training and all relevant in evaluation. `label` is the class name
     in class-labelled sources. `caption_quality` 2: the captions tell what is heard; 1: partly
-    guessed; 0: they do not.
+    guessed; 0: they do not. `has_audio` is False in a manifest made for its texts alone: the sound
+    is not at `path`, and `duration_s` is what the corpus says, or 0 where it does not.
     """
 
     id: str
@@ -41,6 +46,8 @@ class Clip:
     caption_quality: int = 2
     author: str | None = None
     origin: str | None = None
+    youtube_id: str | None = None
+    has_audio: bool = True
 
 
 def read_clips_jsonl(path: str | Path) -> list[Clip]:
@@ -97,26 +104,61 @@ def select(
 
 def write_parquet(clips: Sequence[Clip], path: str | Path) -> None:
     """Write the manifest as Parquet, a column a field."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {field.name: [getattr(clip, field.name) for clip in clips] for field in fields(Clip)}
-    pq.write_table(pa.table(columns), path)
+    pa, parquet = _arrow()
+    names = [field.name for field in fields(Clip)]
+    kinds = {
+        "start_s": pa.float64(),
+        "duration_s": pa.float64(),
+        "sample_rate": pa.int32(),
+        "captions": pa.list_(pa.string()),
+        "tags": pa.list_(pa.string()),
+        "caption_quality": pa.int8(),
+        "has_audio": pa.bool_(),
+    }
+    schema = pa.schema(
+        [(name, kinds.get(name, pa.string())) for name in names],
+        metadata={_SCHEMA_KEY: str(SCHEMA_VERSION), "made_by": f"soundseek {__version__}"},
+    )
+    columns = {name: [getattr(clip, name) for clip in clips] for name in names}
+    parquet.write_table(pa.table(columns, schema=schema), path)
 
 
 def read_parquet(path: str | Path) -> list[Clip]:
-    """Read what `write_parquet` wrote. Raises `DataError` for a missing file or missing columns."""
-    import pyarrow.parquet as pq
+    """Read what `write_parquet` wrote, now or in an earlier version.
 
+    Raises `DataError` for a missing file, one that is no Parquet, missing columns, or a manifest
+    of a later version.
+    """
+    pa, parquet = _arrow()
     if not Path(path).is_file():
         raise DataError(f"no manifest at {path}", remedy="give the path of a Parquet file")
+    try:
+        table = parquet.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{path} is no Parquet file: {error}") from error
+    version = int((table.schema.metadata or {}).get(_SCHEMA_KEY.encode(), b"1"))
+    if version > SCHEMA_VERSION:
+        raise DataError(
+            f"{path} has schema version {version}, this soundseek reads up to {SCHEMA_VERSION}",
+            remedy="pip install --upgrade soundseek",
+        )
     names = [field.name for field in fields(Clip)]
-    table = pq.read_table(path)
-    missing = sorted(set(names) - set(table.column_names))
+    missing = sorted(set(names) - set(table.column_names) - _SINCE_2)
     if missing:
         raise DataError(f"{path} lacks the columns {', '.join(missing)}")
-    rows = table.select(names).to_pylist()
+    rows = table.select([name for name in names if name in table.column_names]).to_pylist()
     return checked([Clip(**_tupled(row)) for row in rows], str(path))
+
+
+def _arrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ModuleNotFoundError as error:
+        raise DataError(
+            "manifests need pyarrow, which is not installed", remedy="pip install 'soundseek[lab]'"
+        ) from error
+    return pyarrow, pyarrow.parquet
 
 
 def _from_json(row: dict[str, Any], folder: Path) -> Clip:

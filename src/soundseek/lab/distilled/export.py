@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-import torch
+from torch import Tensor, nn
 
 from soundseek.audio.frontends import n_frames
 from soundseek.bundle.load import load_bundle
@@ -26,12 +26,43 @@ from soundseek.bundle.schema import (
 from soundseek.bundle.write import write_bundle
 from soundseek.lab.calibrate import fit_calibration
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
+from soundseek.lab.distilled.biencoder import BiEncoder
 from soundseek.lab.distilled.build import window_and_hop
 from soundseek.lab.distilled.model_card import licences, model_card
 from soundseek.lab.distilled.trained import load_trained
 from soundseek.lab.evaluate import queries_of
-from soundseek.lab.onnx_export import audio_graph, text_graph
+from soundseek.lab.onnx_export import audio_onnx, text_onnx
 from soundseek.lab.scorecard import RETRIEVAL, EncodeAudio, embed_clips, scorecard
+
+
+class _AudioNetwork(nn.Module):
+    def __init__(self, model: BiEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        return self.model.encode_audio(features, lengths).embedding
+
+
+class _TextNetwork(nn.Module):
+    def __init__(self, model: BiEncoder) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.model.encode_text(input_ids, attention_mask.bool())
+
+
+def audio_graph(model: BiEncoder, frames: int) -> bytes:
+    """`audio.onnx` for windows of `frames` frames: features, lengths → embedding."""
+    bands = model.audio_encoder.frontend.spec.bands
+    return audio_onnx(_AudioNetwork(model), frames=frames, bands=bands)
+
+
+def text_graph(model: BiEncoder, max_tokens: int) -> bytes:
+    """`text.onnx` for up to `max_tokens` tokens: input_ids, attention_mask → embedding."""
+    vocabulary = model.text_encoder.tokens.num_embeddings
+    return text_onnx(_TextNetwork(model), vocabulary=vocabulary, max_tokens=max_tokens)
 
 
 def export_run(
@@ -118,5 +149,5 @@ def _calibrated(
     return dataclasses.replace(similarity, calibration=fit_calibration(scores, relevant))
 
 
-def _count(network: torch.nn.Module) -> int:
+def _count(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())

@@ -1,4 +1,4 @@
-"""Text encoders: the table of all of them. A row names its module, imported when it is asked for."""
+"""Text encoders: the table of all of them. A row names its module, imported when asked for."""
 
 from __future__ import annotations
 

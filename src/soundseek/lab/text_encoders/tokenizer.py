@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 PAD, UNKNOWN, START = "[PAD]", "[UNK]", "[CLS]"
+MASK = "[MASK]"
 _SPECIAL = [PAD, UNKNOWN, START]
 _INSIDE = "##"
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary_size: int, min_frequency: int = 2) -> str:
+def train_tokenizer(
+    texts: Iterable[str],
+    vocabulary_size: int,
+    min_frequency: int = 2,
+    *,
+    extra: Sequence[str] = (),
+) -> str:
     """Learn a lower-case WordPiece tokenizer; returns the JSON of a `tokenizers.Tokenizer`.
 
-    Every text starts with `[CLS]`; `[PAD]` has id 0. Accents are stripped. The result depends on
-    the texts alone, not on their order.
+    Every text starts with `[CLS]`; `[PAD]` has id 0. `extra`: special tokens after these, such as
+    `[MASK]`. Accents are stripped. The result depends on the texts alone, not on their order.
     """
     from tokenizers import (
         Tokenizer,
@@ -30,6 +37,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, min_frequency: i
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.decoder = decoders.WordPiece()
+    special = [*_SPECIAL, *extra]
     texts = sorted(texts)
     inside: set[str] = set()
     for text in texts:
@@ -41,7 +49,7 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, min_frequency: i
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary_size,
         min_frequency=min_frequency,
-        special_tokens=[*_SPECIAL, *(_INSIDE + letter for letter in sorted(inside))],
+        special_tokens=[*special, *(_INSIDE + letter for letter in sorted(inside))],
         continuing_subword_prefix=_INSIDE,
         show_progress=False,
     )
@@ -52,6 +60,6 @@ def train_tokenizer(texts: Iterable[str], vocabulary_size: int, min_frequency: i
     )
     document = json.loads(tokenizer.to_str())
     document["added_tokens"] = [
-        token for token in document["added_tokens"] if token["content"] in _SPECIAL
+        token for token in document["added_tokens"] if token["content"] in special
     ]
     return json.dumps(document, ensure_ascii=False, indent=2)
