@@ -1,0 +1,1 @@
+"""Retrieval systems of the literature: two encoders, an objective, and what trains them."""

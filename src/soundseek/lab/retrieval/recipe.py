@@ -1,0 +1,262 @@
+"""Recipes of retrieval systems: two encoders that meet in one space, and how they are trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from soundseek.lab.augment.settings import AudioAugment, TextAugment
+from soundseek.lab.recipe_files import RecipeBase, Section, merged
+
+Figure = Literal["R@1", "R@5", "R@10", "mAP@10", "mAP@16", "medR"]
+
+
+class Published(Section):
+    """What the report says that this system scored, as fractions; `on` names the test set.
+
+    A score of null is none: a row that extends another may have fewer columns.
+    """
+
+    source: str
+    on: str = "clotho/evaluation"
+    scores: Mapping[Figure, float] = Field(default_factory=dict)
+
+    @field_validator("scores", mode="before")
+    @classmethod
+    def _said(cls, scores: Any) -> Any:
+        if not isinstance(scores, Mapping):
+            return scores
+        return {name: value for name, value in scores.items() if value is not None}
+
+
+class Source(Section):
+    """Clips of a corpus under `root` (read by its adapter), or of a Parquet manifest.
+
+    The next keys choose among them; `exclude` names exclusion lists (standard sets, or files) whose
+    clips are left out; `only_new` leaves out clips whose Freesound or YouTube id an earlier source
+    of the same part has; `options` go to the adapter. `audio`: clips without a readable sound are an
+    error (`required`), are left out (`present`), or stay, for work on text alone (`optional`).
+    """
+
+    corpus: str | None = None
+    root: str | None = None
+    manifest: str | None = None
+    split: Literal["train", "validation", "test"] | None = None
+    tiers: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    min_caption_quality: int = Field(default=0, ge=0, le=2)
+    exclude: tuple[str, ...] = ()
+    only_new: bool = False
+    audio: Literal["required", "present", "optional"] = "required"
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.corpus is None) == (self.manifest is None):
+            raise ValueError("name a corpus (with root) or a manifest, one of them")
+        return self
+
+
+class Data(Section):
+    """`folder` holds the corpora whose sources name no root, each in a folder of its name, and the
+    published exclusion lists in `exclusion/`.
+
+    `captions`: `each` caption is an item of every epoch, or `one` drawn anew a clip. `most_clips`:
+    at most so many of each part, drawn by the seed. `extra_captions`: files of captions that others
+    wrote for the training clips, items of their own unless `augment.text.p_extra` exchanges them. `folds` and `fold`: training and validation
+    clips are put together and split anew, by group.
+    """
+
+    folder: str = "data"
+    train: tuple[Source, ...] = ()
+    validation: tuple[Source, ...] = ()
+    test: tuple[Source, ...] = ()
+    captions: Literal["each", "one"] = "each"
+    extra_captions: tuple[str, ...] = ()
+    most_clips: int | None = Field(default=None, ge=2)
+    folds: int | None = Field(default=None, ge=2)
+    fold: int = Field(default=0, ge=0)
+
+
+class Audio(Section):
+    """The sound side. `weights: pretrained` needs `checkpoint`, a path or a published file's name;
+    random weights must be asked for.
+
+    `max_s`: longer clips are cut (at random in training, at the start in evaluation). `window_s`:
+    the encoder hears windows of that length, one by one; None: the whole clip. `projection`:
+    widths of the hidden layers on the way to the shared space, None: the encoder's own output is
+    compared. `events`: a tagger's classes as a further input.
+    """
+
+    encoder: str
+    weights: Literal["pretrained", "random"] = "pretrained"
+    checkpoint: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    frozen: bool = False
+    max_s: float = Field(default=30.0, gt=0)
+    window_s: float | None = Field(default=None, gt=0)
+    projection: tuple[int, ...] | None = ()
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    pooled: Literal["pooled", "embedding"] = "pooled"
+    events: Events | None = None
+
+
+class Events(Section):
+    """Sound-event vector: which classes a frozen tagger hears above `threshold`, as 0 and 1."""
+
+    tagger: str
+    weights: Literal["pretrained", "random"] = "pretrained"
+    checkpoint: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+
+
+class Text(Section):
+    """The text side. `model`: a hub name, a folder or a file of word vectors.
+
+    `lowercase`, `strip_punctuation`: how captions and queries are written before they are read
+    (`soundseek.text.normalise_caption`).
+    """
+
+    encoder: str
+    weights: Literal["pretrained", "random"] = "pretrained"
+    model: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    frozen: bool = False
+    max_tokens: int = Field(default=32, ge=2)
+    lowercase: bool = False
+    strip_punctuation: bool = False
+    projection: tuple[int, ...] | None = ()
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Augment(Section):
+    """What happens to sounds and captions in training only; everything is off by default.
+
+    `wordnet`: the folder of its database files, None: where they usually lie. `translator`: what
+    makes the back translations, kept in `translations`.
+    """
+
+    audio: AudioAugment = AudioAugment()
+    text: TextAugment = TextAugment()
+    wordnet: str | None = None
+    translator: Literal["marian", "argos"] = "marian"
+    translations: str | None = None
+
+
+class Space(Section):
+    """The shared space; `normalise`: embeddings have length 1."""
+
+    dimension: int | None = Field(default=1024, ge=2)
+    normalise: bool = True
+
+
+class Term(Section):
+    """A term of the objective, its weight, and its options."""
+
+    term: str
+    weight: float = Field(default=1.0, gt=0)
+    options: Mapping[str, Any] = Field(default_factory=dict)
+
+
+class Schedule(Section):
+    """How the learning rate goes, after a linear warm-up of `warmup_epochs`.
+
+    `cosine`: from the peak to `last_rate` over `decay_epochs` (default: all that remain);
+    `step`: times `factor` every `every_epochs`; `exponential`: times `factor` every epoch;
+    `plateau`: times `factor` when `monitor` on the validation set did not gain `threshold` for
+    `patience` epochs.
+    """
+
+    kind: Literal["constant", "cosine", "step", "exponential", "plateau"] = "constant"
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    last_rate: float = Field(default=0.0, ge=0)
+    decay_epochs: float | None = Field(default=None, gt=0)
+    factor: float = Field(default=0.1, gt=0, le=1)
+    every_epochs: int = Field(default=10, ge=1)
+    patience: int = Field(default=5, ge=1)
+    threshold: float = Field(default=0.0, ge=0)
+    monitor: Literal["loss", "mAP@10"] = "loss"
+
+
+class Optimiser(Section):
+    """`audio_rate`, `text_rate`: factors on `learning_rate` for the two encoders.
+
+    `max_steps` ends a stage early: a budget. `stop_after` epochs without gain on the validation
+    set end it too. `select`: the checkpoint that is kept: the `best` on the validation set by
+    `monitor`, or the `last`.
+    """
+
+    kind: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = Field(gt=0)
+    audio_rate: float = Field(default=1.0, gt=0)
+    text_rate: float = Field(default=1.0, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    batch: int = Field(default=32, ge=2)
+    epochs: int = Field(ge=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    stop_after: int | None = Field(default=None, ge=1)
+    select: Literal["best", "last"] = "best"
+    clip_norm: float | None = Field(default=None, gt=0)
+    schedule: Schedule = Schedule()
+
+
+class Run(Section):
+    """How a run goes about its work; does not change what it learns (but for `precision`).
+
+    `cache`: where decoded sounds are kept, None: in the run's own folder.
+    """
+
+    cache: str | None = None
+    device: str = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    threads: int | None = Field(default=None, ge=1)
+    log_steps: int = Field(default=20, ge=1)
+    checkpoint_steps: int = Field(default=200, ge=1)
+    evaluate_epochs: int = Field(default=1, ge=1)
+
+
+class RetrievalRecipe(RecipeBase):
+    """A retrieval system.
+
+    `stages` are differences, one after the other: each is merged over the recipe and starts from
+    what the stage before it kept.
+    """
+
+    system: Literal["retrieval"]
+    published: Published | None = None
+    data: Data
+    audio: Audio
+    text: Text
+    space: Space = Space()
+    objective: tuple[Term, ...] = Field(min_length=1)
+    augment: Augment = Augment()
+    optimiser: Optimiser
+    stages: tuple[Mapping[str, Any], ...] = ()
+    teachers: tuple[str, ...] = ()
+    run: Run = Run()
+
+    def plain_stages(self) -> Iterator[tuple[str, RetrievalRecipe]]:
+        """(name, recipe of that stage alone) in order; a recipe without stages is one."""
+        if not self.stages:
+            yield "train", self
+            return
+        document = self.model_dump(exclude={"stages"})
+        for number, difference in enumerate(self.stages, start=1):
+            changes = {key: value for key, value in difference.items() if key != "stage"}
+            name = str(difference.get("stage", f"stage-{number}"))
+            yield name, RetrievalRecipe.model_validate(merged(document, changes))
+
+    @model_validator(mode="after")
+    def _stages_hold(self) -> Self:
+        fixed = {"audio", "text", "space"} & {key for stage in self.stages for key in stage}
+        # The networks are built once; a stage may only freeze or free them.
+        for key in fixed:
+            for stage in self.stages:
+                if set(stage.get(key, {})) - {"frozen", "max_s", "window_s"}:
+                    raise ValueError(f"a stage cannot change {key} but for frozen, max_s, window_s")
+        for _ in self.plain_stages():
+            pass
+        return self

@@ -1,0 +1,51 @@
+"""The figures that a finished run leaves: scores.json and predictions.csv."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from soundseek.lab.recipe_files import RecipeBase
+from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
+from soundseek.lab.retrieval.model import RetrievalModel
+from soundseek.lab.retrieval.prepare import Part, Say
+from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
+from soundseek.lab.retrieval.scores import Similarities, plain, similarities, write_predictions
+
+SCORES, PREDICTIONS = "scores.json", "predictions.csv"
+
+
+@torch.no_grad()
+def similarities_of(model: RetrievalModel, recipe: RetrievalRecipe, part: Part) -> Similarities:
+    """Every caption of the part against every clip of it."""
+    audio = embed_clips(model, part.store, max_s=recipe.audio.max_s, events=part.events)
+    texts = sorted({caption for clip in part.clips for caption in clip.captions})
+    return similarities(part.clips, audio, texts, embed_texts(model, texts))
+
+
+def score_run(
+    folder: Path, recipe: RetrievalRecipe, model: RetrievalModel, part: Part, say: Say
+) -> None:
+    """Score the test set, next to what the report of the recipe published."""
+    write_scores(folder, recipe, recipe.published, similarities_of(model, recipe, part), say)
+
+
+def write_scores(
+    folder: Path, recipe: RecipeBase, published: Published | None, found: Similarities, say: Say
+) -> None:
+    """scores.json and predictions.csv of a test set's similarities."""
+    metrics = found.metrics()
+    document = {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "clips": len(found.clips),
+        "n": len(found.queries),
+        "metrics": plain(metrics),
+        "published": None if published is None else published.model_dump(mode="json"),
+    }
+    (folder / SCORES).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    write_predictions(found, folder / PREDICTIONS)
+    shown = "  ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
+    say(f"test ({len(found.clips)} clips, {len(found.queries)} queries)  {shown}")

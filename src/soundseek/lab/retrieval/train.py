@@ -1,0 +1,157 @@
+"""Training a retrieval system: its stages, one after the other, resumable; then its figures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from soundseek.lab.data.manifest import Clip
+from soundseek.lab.retrieval.batches import BatchMaker
+from soundseek.lab.retrieval.build import build_model, build_objective, rebuild_model
+from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
+from soundseek.lab.retrieval.model import RetrievalModel
+from soundseek.lab.retrieval.prepare import Part, prepare_part, text_resources
+from soundseek.lab.retrieval.recipe import RetrievalRecipe
+from soundseek.lab.retrieval.report import score_run
+from soundseek.lab.retrieval.stage import Material, Stage
+from soundseek.lab.retrieval.teachers import Teacher, listen
+from soundseek.lab.retrieval.trained import KEPT, load_trained
+from soundseek.lab.run_folder import RunFolder
+
+Say = Callable[[str], None]
+_OF_STAGE = "stage:"
+
+
+def train(recipe: RetrievalRecipe, run_folder: Path, say: Say = print) -> Path:
+    """Train, or resume what stands in `run_folder`; returns the path of the model that was kept.
+
+    The folder gets recipe.json, metrics.csv, validation.csv, last.pt, a kept model a stage,
+    best.pt (that of the last stage), and scores.json and predictions.csv where there is a test
+    set. Raises `RecipeError` if the folder holds a run of another recipe.
+    """
+    folder = RunFolder.claim(run_folder, recipe)
+    if recipe.run.threads is not None:
+        torch.set_num_threads(recipe.run.threads)
+    _Training(recipe, folder, say).run()
+    return folder.path / KEPT
+
+
+class _Training:
+    def __init__(self, recipe: RetrievalRecipe, folder: RunFolder, say: Say) -> None:
+        self.recipe, self.folder, self.say = recipe, folder, say
+        self.cache = Path(recipe.run.cache) if recipe.run.cache else folder.cache
+        self.stages = list(recipe.plain_stages())
+        self._sets: dict[str, ClipSets] = {}
+        self._parts: dict[tuple[str, ...], Part] = {}
+
+    def run(self) -> None:
+        saved = self.folder.saved()
+        model = self._model(saved)
+        names = [name for name, _ in self.stages]
+        first = 0 if saved is None else names.index(saved["stage"])
+        before = 0 if saved is None else int(saved["before"])
+        learnt: Mapping[str, Tensor] = {}
+        for name, recipe in self.stages[first:]:
+            stage = self._stage(name, recipe, model, learnt, before)
+            if saved is not None and name == saved["stage"]:
+                stage.restore(saved)
+            stage.run()
+            kept = torch.load(stage.kept, map_location=model.device, weights_only=True)
+            model.load_state_dict(kept["model"])
+            learnt = kept["objective"]
+            before += stage.progress.step
+        best = self.folder.path / KEPT
+        best.unlink(missing_ok=True)
+        best.hardlink_to(self.folder.path / f"stage-{names[-1]}.pt")
+        self._score(model)
+
+    def _model(self, saved: Mapping[str, Any] | None) -> RetrievalModel:
+        """Fresh from the recipe, or as the checkpoint describes it (its weights come later)."""
+        if saved is not None:
+            model = rebuild_model(self.recipe, json.loads(saved["resources"]))
+        else:
+            clips = [clip for _, recipe in self.stages for clip in self._clips(recipe).train]
+            texts = sorted({caption for clip in clips for caption in clip.captions})
+            self.say(f"building {self.recipe.audio.encoder} and {self.recipe.text.encoder}")
+            model = build_model(self.recipe, texts)
+        for tower in (model.audio.encoder, model.text.encoder):
+            report = getattr(tower, "report", None)
+            if report is not None:
+                self.say(f"{type(tower).__name__}: {report()}")
+        return model.to(_device(self.recipe.run.device))
+
+    def _stage(
+        self,
+        name: str,
+        recipe: RetrievalRecipe,
+        model: RetrievalModel,
+        learnt: Mapping[str, Tensor],
+        before: int,
+    ) -> Stage:
+        clips = self._clips(recipe)
+        train = self._part("training", clips.train, recipe, model)
+        objective = build_objective(recipe, model).to(model.device)
+        # What the terms of the stage before learnt goes on where the same terms stand here.
+        own = objective.state_dict()
+        own.update({key: value for key, value in learnt.items() if key in own})
+        objective.load_state_dict(own)
+        resources = text_resources(recipe.augment, clips, self.cache, self.say)
+        extra = extra_captions(clips.train, recipe.data, self.say) if _exchanges(recipe) else {}
+        material = Material(
+            train,
+            self._part("validation", clips.validation, recipe, model),
+            BatchMaker(train.sounds, recipe.augment, resources, recipe.seed, extra),
+            self._teachers(recipe, train),
+        )
+        return Stage(name, recipe, model, objective, material, self.folder, self.say, before=before)
+
+    def _clips(self, recipe: RetrievalRecipe) -> ClipSets:
+        data = recipe.data
+        if _exchanges(recipe):
+            data = data.model_copy(update={"extra_captions": ()})
+        key = data.model_dump_json()
+        if key not in self._sets:
+            self._sets[key] = clip_sets(data, recipe.seed, self.say)
+        return self._sets[key]
+
+    def _part(
+        self, name: str, clips: list[Clip], recipe: RetrievalRecipe, model: RetrievalModel
+    ) -> Part:
+        key = (name, recipe.data.model_dump_json(), recipe.audio.model_dump_json())
+        if key not in self._parts:
+            self._parts[key] = prepare_part(name, clips, recipe, model, self.cache, self.say)
+        return self._parts[key]
+
+    def _teachers(self, recipe: RetrievalRecipe, train: Part) -> list[Teacher]:
+        teachers = []
+        for place in recipe.teachers:
+            folder, file = Path(place), KEPT
+            if place.startswith(_OF_STAGE):
+                folder, file = self.folder.path, f"stage-{place.removeprefix(_OF_STAGE)}.pt"
+            self.say(f"listening with the teacher {place}")
+            teachers.append(listen(load_trained(folder, file), train.clips, self.cache))
+        return teachers
+
+    def _score(self, model: RetrievalModel) -> None:
+        _, recipe = self.stages[-1]
+        clips = self._clips(recipe).test
+        if not clips:
+            return
+        part = self._part("test", clips, recipe, model)
+        score_run(self.folder.path, recipe, model, part, self.say)
+
+
+def _exchanges(recipe: RetrievalRecipe) -> bool:
+    """Whether extra captions take the place of others, rather than being items of their own."""
+    return recipe.augment.text.p_extra > 0
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

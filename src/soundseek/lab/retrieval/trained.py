@@ -1,0 +1,72 @@
+"""Reading what a run left: its recipe and the model that it kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from soundseek.errors import DataError
+from soundseek.lab.recipe_files import validated
+from soundseek.lab.retrieval.build import rebuild_model, resources_of
+from soundseek.lab.retrieval.model import RetrievalModel
+from soundseek.lab.retrieval.recipe import RetrievalRecipe
+from soundseek.lab.run_folder import RunFolder
+
+SCHEMA_VERSION = 1
+KEPT = "best.pt"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in eval mode, the recipe of its last stage, and what the terms of its objective
+    learnt."""
+
+    recipe: RetrievalRecipe
+    model: RetrievalModel
+    objective: Mapping[str, Any]
+
+
+def keep(path: Path, model: RetrievalModel, objective: Mapping[str, Any], figures: Any) -> None:
+    """Write a model with all that is needed to read it again; to a temporary name, then renamed."""
+    draft = path.with_suffix(".partial")
+    torch.save(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "model": model.state_dict(),
+            "resources": json.dumps(resources_of(model)),
+            "objective": dict(objective),
+            "figures": figures,
+        },
+        draft,
+    )
+    draft.replace(path)
+
+
+def load_trained(run_folder: Path, file: str = KEPT) -> Trained:
+    """The model that a run kept. Raises `DataError` where there is none, or a newer one."""
+    document = RunFolder(run_folder).document()
+    if document["system"] != "retrieval":
+        raise DataError(f"{run_folder} holds a run of a {document['system']} system")
+    path = run_folder / file
+    if not path.is_file():
+        raise DataError(
+            f"no trained model in {run_folder}: {file} is missing",
+            remedy="train first, or go on with the run: soundseek train RECIPE --out FOLDER",
+        )
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    if saved["schema_version"] > SCHEMA_VERSION:
+        raise DataError(
+            f"{path} has schema version {saved['schema_version']}, "
+            f"this soundseek reads up to {SCHEMA_VERSION}",
+            remedy="upgrade soundseek: pip install --upgrade 'soundseek[lab]'",
+        )
+    recipe = validated(RetrievalRecipe, document, str(run_folder))
+    *_, (_, last) = recipe.plain_stages()
+    model = rebuild_model(last, json.loads(saved["resources"]))
+    model.load_state_dict(saved["model"])
+    return Trained(last, model.eval(), saved["objective"])
