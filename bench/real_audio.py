@@ -18,7 +18,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-NARROW_CNN10 = {"channels": [32, 64, 128, 256]}
+NARROW_CNN10 = {"channels": [16, 32, 64, 128]}
 NARROW_CNN14 = {"channels": [16, 32, 64, 128, 256, 512]}
 MINILM = {
     "encoder": "sentence_transformer",
@@ -26,6 +26,7 @@ MINILM = {
     "weights": "pretrained",
     "options": {},
     "max_tokens": 32,
+    "frozen": True,
 }
 RANDOM_BERT = {
     "encoder": "bert",
@@ -33,6 +34,7 @@ RANDOM_BERT = {
     "weights": "random",
     "options": {"layers": 4, "width": 256, "heads": 4, "intermediate": 1024, "vocabulary": 8192},
     "max_tokens": 32,
+    "frozen": False,
 }
 SMALL_BEATS = {
     "weights": "random",
@@ -66,7 +68,7 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
     "cau-random": (
         "cau2022/cnn10_gru",
         {"audio": {**RANDOM, "options": NARROW_CNN10}},
-        "channels halved",
+        "a quarter of the channels",
     ),
     "cau-transfer": (
         "cau2022/transfer_plateau",
@@ -76,12 +78,12 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
     "surrey-cnn10": (
         "surrey2022/cnn14_bert",
         {"audio": {"encoder": "surrey_cnn10", **RANDOM, "options": NARROW_CNN10}, "text": MINILM},
-        "Cnn10 at half width from random weights, MiniLM for BERT",
+        "Cnn10 at a quarter of its width from random weights, frozen MiniLM for BERT",
     ),
     "surrey-cnn14": (
         "surrey2022/cnn14_bert",
         {"audio": {**RANDOM, "options": NARROW_CNN14}, "text": MINILM},
-        "Cnn14 at a quarter of its width from random weights, MiniLM for BERT",
+        "Cnn14 at a quarter of its width from random weights, frozen MiniLM for BERT",
     ),
     "surrey-cnn10-random-text": (
         "surrey2022/cnn14_bert",
@@ -94,12 +96,12 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
     "cpjku-baseline": (
         "cpjku2022/baseline",
         {"audio": YAMNET_RANDOM, "text": MINILM},
-        "YAMNet's network from random weights, MiniLM for BERT",
+        "YAMNet's network from random weights, frozen MiniLM for BERT",
     ),
     "cpjku-audioset": (
         "cpjku2022/audioset",
         {"audio": YAMNET, "text": MINILM},
-        "YAMNet (AudioSet) for Cnn10, MiniLM for BERT",
+        "YAMNet (AudioSet) for Cnn10, frozen MiniLM for BERT",
     ),
     "cpjku-augmentations": (
         "cpjku2022/augmentations",
@@ -116,19 +118,21 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
         "BEATs of 4 layers and BERT of 4 layers from random weights",
     ),
 }
-for _name in ("dcase2022", "surrey-cnn10", "cpjku-audioset"):
+for _name in ("dcase2022", "cpjku-audioset"):
     _recipe, _difference, _unlike = ROWS[_name]
     ROWS[f"{_name}-research"] = (_recipe, _difference, f"{_unlike}; trained on both tiers")
 
 # Steps of each row, and a peak learning rate where the recipe's is meant for pretrained weights.
 BUDGETS: dict[str, dict[str, Any]] = {
     "default": {"max_steps": 400},
-    "cau-random": {"max_steps": 400},
-    "surrey-cnn10": {"max_steps": 400},
-    "surrey-cnn10-research": {"max_steps": 400},
-    "surrey-cnn10-random-text": {"max_steps": 400},
-    "surrey-cnn14": {"max_steps": 400},
-    "samsung": {"max_steps": 400, "learning_rate": 3e-4},
+    "cpjku-baseline": {"max_steps": 300},
+    "cpjku-audioset": {"max_steps": 300},
+    "cpjku-audioset-research": {"max_steps": 300},
+    "cpjku-augmentations": {"max_steps": 300},
+    "surrey-cnn10": {"max_steps": 250},
+    "surrey-cnn10-random-text": {"max_steps": 250},
+    "surrey-cnn14": {"max_steps": 250},
+    "samsung": {"max_steps": 250, "learning_rate": 3e-4},
 }
 MAX_S = 5.0
 

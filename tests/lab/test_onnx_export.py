@@ -15,7 +15,7 @@ from soundseek.lab.distilled.biencoder import BiEncoder
 from soundseek.lab.distilled.build import build_biencoder
 from soundseek.lab.distilled.export import audio_graph, text_graph
 from soundseek.lab.distilled.recipe import Recipe
-from soundseek.lab.onnx_export import check_graph
+from soundseek.lab.onnx_export import audio_onnx, check_graph, text_onnx
 from soundseek.lab.text_encoders.tokenizer import train_tokenizer
 
 pytestmark = [
@@ -65,3 +65,32 @@ def test_the_text_graph_takes_any_batch_and_length(model: BiEncoder) -> None:
         (found,) = session(graph).run(["embedding"], inputs)
         expected = model.encode_text(ids, mask).numpy()
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4)
+
+
+class Peculiar(torch.nn.Module):
+    """Unit vectors, but for one thing that no graph can do."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def forward(self, features: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        vectors = torch.nn.functional.normalize(features.mean(1) + lengths[:, None], dim=-1)
+        if self.what == "looks at a value" and lengths[0] > 5:
+            return -vectors
+        if self.what == "counts the windows":
+            return vectors * len(vectors) / len(features)
+        return vectors
+
+
+def test_a_network_that_is_no_graph_is_refused() -> None:
+    assert audio_onnx(Peculiar("nothing"), frames=12, bands=4)
+    with pytest.raises(BundleError, match=r"into an ONNX graph: .*data-dependent"):
+        audio_onnx(Peculiar("looks at a value"), frames=12, bands=4)
+    with pytest.raises(BundleError, match="does not run for"):
+        audio_onnx(Peculiar("counts the windows"), frames=12, bands=4)
+
+
+def test_texts_of_two_tokens_are_too_short() -> None:
+    with pytest.raises(BundleError, match="2 tokens is too short"):
+        text_onnx(torch.nn.Identity(), vocabulary=9, max_tokens=2)

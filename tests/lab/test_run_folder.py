@@ -8,7 +8,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from soundseek.errors import DataError
+from soundseek.errors import DataError, RecipeError
+from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
 
 pytestmark = pytest.mark.lab
@@ -32,3 +33,51 @@ def test_a_newer_checkpoint_is_refused(tmp_path: Path) -> None:
     torch.save({"schema_version": 99}, folder.checkpoint)
     with pytest.raises(DataError, match=r"99.*\n.*upgrade"):
         folder.saved()
+
+
+def test_a_table_that_was_begun_and_left_empty_is_begun_again(tmp_path: Path) -> None:
+    """What a killed machine may leave of a file."""
+    folder = RunFolder(tmp_path)
+    (tmp_path / METRICS).touch()
+    folder.rewind(5)
+    folder.append(METRICS, {"step": 6, "loss": 0.5})
+    assert (tmp_path / METRICS).read_text().splitlines() == ["step,loss", "6,0.5"]
+
+
+def test_a_checkpoint_is_whole_or_that_of_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path)
+    assert folder.saved() is None
+    folder.save({"step": 1, "weights": torch.ones(2)})
+
+    def half(state: object, path: Path) -> None:
+        path.write_bytes(b"half of it")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(KeyboardInterrupt):
+        folder.save({"step": 2})
+    saved = folder.saved()
+    assert saved is not None
+    assert saved["step"] == 1
+    assert saved["weights"].device.type == "cpu"
+
+
+def test_a_folder_that_was_claimed_half_is_claimed_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = RecipeBase(name="a", description="b")
+
+    def killed(self: Path, text: str, encoding: str) -> int:
+        with self.open("w", encoding=encoding) as file:
+            file.write(text[:5])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", killed)
+        with pytest.raises(KeyboardInterrupt):
+            RunFolder.claim(tmp_path, recipe)
+    assert RunFolder.claim(tmp_path, recipe).document()["name"] == "a"
+    with pytest.raises(RecipeError, match=r"run of another recipe \(a\)"):
+        RunFolder.claim(tmp_path, RecipeBase(name="b", description="b"))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from soundseek.cli.lab import _lab
+from soundseek.cli.extras import needing_lab
 from soundseek.cli.options import example, json_option
 from soundseek.cli.terminal import count, faint, say, say_json, shown_path, strong
 
@@ -29,7 +29,7 @@ def inspect(file: Path, as_json: bool) -> None:
 
     FILE is a PyTorch or safetensors checkpoint. What is in it is read, never executed.
     """
-    with _lab():
+    with needing_lab():
         from soundseek.lab.audio_encoders.inspection import inspect_checkpoint
 
         found = inspect_checkpoint(file)

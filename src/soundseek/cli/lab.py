@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import click
 
+from soundseek.cli.extras import needing_lab
 from soundseek.cli.lazy import Entry, LazyGroup
 from soundseek.cli.options import example, json_option
 from soundseek.cli.terminal import say, say_json
-from soundseek.errors import SoundseekError
 
 _HERE = "soundseek.cli.lab"
-_EXTRA = "lab"
 
 RECIPE_COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
@@ -23,20 +21,6 @@ RECIPE_COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "show": Entry(f"{_HERE}:show_recipe", "A recipe as it would run."),
     }
 )
-
-
-@contextlib.contextmanager
-def _lab() -> Iterator[None]:
-    """Turn a missing dependency of the lab into the sentence that mends it."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith("soundseek"):
-            raise
-        raise SoundseekError(
-            f"the lab needs {error.name}, which is not installed",
-            remedy=f"pip install 'soundseek[{_EXTRA}]'",
-        ) from error
 
 
 @click.group(cls=LazyGroup, table=RECIPE_COMMANDS, epilog=example("soundseek recipes list"))
@@ -48,7 +32,7 @@ def recipes() -> None:
 @json_option
 def list_recipes(as_json: bool) -> None:
     """List the recipes that ship with soundseek."""
-    with _lab():
+    with needing_lab():
         from soundseek.lab.systems import load_recipe, recipe_names
 
         found = [(name, load_recipe(name)) for name in recipe_names()]
@@ -65,7 +49,7 @@ def list_recipes(as_json: bool) -> None:
 @click.argument("overrides", nargs=-1)
 def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
     """Print RECIPE (a name or a YAML file), with OVERRIDES such as optimiser.steps=200."""
-    with _lab():
+    with needing_lab():
         import yaml
 
         from soundseek.lab.systems import load_recipe
@@ -108,7 +92,7 @@ def train(
 
     A killed run goes on from its last checkpoint, to the same result, when started again.
     """
-    with _lab():
+    with needing_lab():
         from soundseek.lab.systems import load_recipe, small
         from soundseek.lab.systems import train as run
 
@@ -120,17 +104,31 @@ def train(
 
 
 @click.command(
-    epilog=example("soundseek export runs/mini --name soundseek-mini-1 --out my-models/mini")
+    epilog=example(
+        "soundseek export runs/mini --name soundseek-mini-1 --out my-models/mini",
+        "soundseek export runs/surrey --name surrey --window 10 --out my-models/surrey",
+    )
 )
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--name", required=True, help="The model's name.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder, new."
 )
-def export(run: Path, name: str, out: Path) -> None:
-    """Turn the trained RUN into a bundle: networks, scores, calibration and model card."""
-    with _lab():
-        from soundseek.lab.distilled.export import export_run
+@click.option(
+    "--window",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How much the model hears at once, where its recipe leaves that open"
+    " (default: 10, or the longest clip of training where that is shorter).",
+)
+def export(run: Path, name: str, out: Path, window: float | None) -> None:
+    """Turn the trained RUN into a bundle: networks, scores, calibration and model card.
 
-        written = export_run(run, out, name=name, say=lambda line: say(line, err=True))
+    The bundle is used by its path, as in `soundseek index DIR --model my-models/mini`. Its
+    training, validation and test clips must still be there.
+    """
+    with needing_lab():
+        from soundseek.lab.systems import export as made
+
+        written = made(run, out, name=name, say=lambda line: say(line, err=True), window_s=window)
     say(str(written))

@@ -8,11 +8,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, Final, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from soundseek.errors import RecipeError
 
@@ -31,8 +39,18 @@ class RecipeBase(Section):
 
     name: str
     description: str
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
 
+
+def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return validate(value)
+    except RecipeError as error:
+        raise ValueError(str(error)) from error
+
+
+SETTINGS: Final = WrapValidator(_told)
+"""For fields of settings that check themselves: what they refuse is one problem among others."""
 
 _Recipe = TypeVar("_Recipe", bound=BaseModel)
 
@@ -109,7 +127,7 @@ def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 def _mapping(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path} is not YAML: {error}") from error
     if not isinstance(document, dict):
         raise RecipeError(f"{path} must hold a mapping, not {type(document).__name__}")
@@ -137,8 +155,10 @@ def _apply(document: dict[str, Any], override: str) -> None:
 
 def _problem(kind: type[BaseModel], problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
+    if not where:
+        return str(problem["msg"])
     line = f"{where}: {problem['msg']} (got {problem['input']!r})"
-    if problem["type"] == "extra_forbidden":
+    if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _keys_beside(kind, problem["loc"])
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)
         line = f"{where}: unknown key" + (f"; did you mean {near[0]!r}?" if near else "")
@@ -147,19 +167,25 @@ def _problem(kind: type[BaseModel], problem: Any) -> str:
 
 
 def _keys_beside(kind: type[BaseModel], location: Sequence[int | str]) -> list[str]:
+    section: Any = kind
     for part in location[:-1]:
         if isinstance(part, int):
             continue
-        field = kind.model_fields.get(part)
+        field = getattr(section, "model_fields", {}).get(part)
         inner = None if field is None else _section_in(field.annotation)
         if inner is not None:
-            kind = inner
-    return list(kind.model_fields)
+            section = inner
+    if is_dataclass(section):
+        return [field.name for field in fields(section)]
+    return list(section.model_fields)
 
 
-def _section_in(annotation: Any) -> type[BaseModel] | None:
-    """The section that an annotation such as `Section | None` or `tuple[Section, ...]` holds."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+def _section_in(annotation: Any) -> type | None:
+    """The section, or the class of settings, that an annotation such as `Section | None` or
+    `tuple[Section, ...]` holds."""
+    if isinstance(annotation, type) and (
+        issubclass(annotation, BaseModel) or is_dataclass(annotation)
+    ):
         return annotation
     for argument in get_args(annotation):
         found = _section_in(argument)

@@ -36,7 +36,9 @@ class RunFolder:
         file = path / _RECIPE
         document = recipe.model_dump(mode="json")
         if not file.exists():
-            file.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            draft = file.with_suffix(".partial")
+            draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+            draft.replace(file)
             return cls(path)
         there = cls(path).document()
         if {**there, "run": None} != {**document, "run": None}:
@@ -68,7 +70,7 @@ class RunFolder:
         """The last checkpoint, None before the first. Raises `DataError` for a newer one."""
         if not self.checkpoint.is_file():
             return None
-        saved: dict[str, Any] = torch.load(self.checkpoint, weights_only=True)
+        saved: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if saved["schema_version"] > SCHEMA_VERSION:
             raise DataError(
                 f"{self.checkpoint} has schema version {saved['schema_version']}, "
@@ -86,7 +88,7 @@ class RunFolder:
     def append(self, table: str, row: Mapping[str, object]) -> None:
         """Add a row to a table of figures."""
         path = self.path / table
-        fresh = not path.exists()
+        fresh = not path.exists() or path.stat().st_size == 0
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, fieldnames=list(row))
             if fresh:
@@ -100,9 +102,9 @@ class RunFolder:
             if not path.exists():
                 continue
             with path.open(newline="", encoding="utf-8") as file:
-                header, *rows = list(csv.reader(file))
-            kept = [row for row in rows if int(row[0]) <= step]
+                lines = list(csv.reader(file))
+            kept = [line for line in lines[1:] if int(line[0]) <= step]
             draft = path.with_suffix(".partial")
             with draft.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([header, *kept])
+                csv.writer(file).writerows([*lines[:1], *kept])
             draft.replace(path)

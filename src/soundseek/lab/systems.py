@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from soundseek.errors import RecipeError
+from soundseek.errors import BundleError, RecipeError
 from soundseek.lab.choices import chosen
 from soundseek.lab.recipe_files import (
     RecipeBase,
@@ -22,28 +22,55 @@ Say = Callable[[str], None]
 
 
 class System(NamedTuple):
-    """Places (`module:name`) of a system's recipe class and of its training function, which takes
-    (recipe, run folder, say) and returns the path of what it made."""
+    """Places (`module:name`) of a system's recipe class; of its training function, which takes
+    (recipe, run folder, say) and returns the path of what it made; of what makes the recipe small
+    enough to be tried on synthetic sounds: (recipe, folder for the sounds) → recipe, or None; and
+    of what makes a bundle of a run: (run folder, destination, name=, say=, window_s=) → the
+    bundle's folder.
+
+    Where no bundle can be made, `export` is None and `no_export` is why, and what to do instead.
+    """
 
     recipe: str
     train: str
+    small: str | None
+    export: str | None
+    no_export: tuple[str, str] = ("", "")
 
 
 SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
     {
         "distilled": System(
-            "soundseek.lab.distilled.recipe:Recipe", "soundseek.lab.distilled.train:train"
+            "soundseek.lab.distilled.recipe:Recipe",
+            "soundseek.lab.distilled.train:train",
+            None,
+            "soundseek.lab.distilled.export:export_run",
         ),
         "retrieval": System(
-            "soundseek.lab.retrieval.recipe:RetrievalRecipe", "soundseek.lab.retrieval.train:train"
+            "soundseek.lab.retrieval.recipe:RetrievalRecipe",
+            "soundseek.lab.retrieval.train:train",
+            "soundseek.lab.retrieval.tiny:tiny",
+            "soundseek.lab.retrieval.export:export_run",
         ),
         "ensemble": System(
             "soundseek.lab.retrieval.ensemble:EnsembleRecipe",
             "soundseek.lab.retrieval.ensemble:train",
+            "soundseek.lab.retrieval.tiny:tiny_ensemble",
+            None,
+            (
+                "is an ensemble, and a bundle holds one model",
+                "export one of its members, each a folder in there: soundseek export RUN/MEMBER",
+            ),
         ),
         "caption_match": System(
             "soundseek.lab.retrieval.caption_match:CaptionMatchRecipe",
             "soundseek.lab.retrieval.caption_match:train",
+            "soundseek.lab.retrieval.tiny:tiny_caption_match",
+            None,
+            (
+                "compares texts with generated captions: it has no network that hears sound",
+                "train a system with an audio encoder, see `soundseek recipes list`",
+            ),
         ),
     }
 )
@@ -72,24 +99,52 @@ def recipe_of(document: Mapping[str, Any], where: str) -> RecipeBase:
 
 def train(recipe: RecipeBase, run_folder: Path, say: Say = print) -> Path:
     """Train what the recipe describes, or resume it; returns the path of what was made."""
-    system: str = recipe.system  # type: ignore[attr-defined]
-    made: Path = _placed(SYSTEMS[system].train)(recipe, run_folder, say)
+    made: Path = _placed(_system_of(recipe).train)(recipe, run_folder, say)
+    return made
+
+
+def export(
+    run_folder: Path,
+    destination: Path,
+    *,
+    name: str,
+    say: Say = print,
+    window_s: float | None = None,
+) -> Path:
+    """Make a bundle called `name` of a trained run; returns its folder.
+
+    `window_s`: length of the windows, for a system whose recipe does not set it. Raises `DataError`
+    where there is no run, `BundleError` for a system or a network that no bundle can hold.
+    """
+    from soundseek.lab.run_folder import RunFolder  # which loads torch
+
+    document = RunFolder(run_folder).document()
+    system = chosen(SYSTEMS, str(document["system"]), "system")
+    if system.export is None:
+        why, instead = system.no_export
+        raise BundleError(f"the run in {run_folder} {why}", remedy=instead)
+    made: Path = _placed(system.export)(
+        run_folder, destination, name=name, say=say, window_s=window_s
+    )
     return made
 
 
 def small(recipe: RecipeBase, folder: Path) -> RecipeBase:
-    """A recipe of the literature made small enough for a trial run on synthetic sounds.
+    """The recipe made small enough for a trial run on synthetic sounds, which go into `folder`.
 
     Raises `RecipeError` for a system that has no small form.
     """
-    from soundseek.lab.retrieval.recipe import RetrievalRecipe
-    from soundseek.lab.retrieval.tiny import tiny
-
-    if not isinstance(recipe, RetrievalRecipe):
+    place = _system_of(recipe).small
+    if place is None:
         raise RecipeError(
             f"{recipe.name} has no small form", remedy="shorten it by overrides instead of --smoke"
         )
-    return tiny(recipe, folder)
+    made: RecipeBase = _placed(place)(recipe, folder)
+    return made
+
+
+def _system_of(recipe: RecipeBase) -> System:
+    return SYSTEMS[recipe.system]  # type: ignore[attr-defined]
 
 
 def _placed(place: str) -> Any:
@@ -97,4 +152,4 @@ def _placed(place: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-__all__ = ["SYSTEMS", "System", "load_recipe", "recipe_names", "recipe_of", "train"]
+__all__ = ["SYSTEMS", "System", "export", "load_recipe", "recipe_names", "recipe_of", "train"]

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 from soundseek.errors import DataError
 from soundseek.lab.data import waveforms
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import open_store
+from soundseek.lab.data.waveforms import FileWaveforms, open_store
 
 pytestmark = pytest.mark.lab
 
@@ -146,3 +146,40 @@ def killed_after(n: int, real: Callable[..., Any]) -> Callable[..., Any]:
         return real(*arguments, **named)
 
     return read
+
+
+def test_a_store_without_its_failures(tmp_path: Path, clips: list[Clip]) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    bad = clip(tmp_path / "bad.wav")
+    whole = open_store([clips[0], bad, clips[1], clips[2]], RATE, tmp_path / "cache")
+    kept, store = whole.without_failures([clips[0], bad, clips[1], clips[2]])
+    assert kept == clips
+    assert not store.failures
+    for i in range(3):
+        np.testing.assert_array_equal(store.read(i), whole.read(i + (i > 0)))
+
+
+def test_files_read_when_needed_equal_the_store(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    clips = []
+    for i, seconds in enumerate((1.0, 0.4)):
+        path = tmp_path / f"{i}.wav"
+        soundfile.write(path, rng.uniform(-0.5, 0.5, round(16_000 * seconds)), 16_000)
+        clips.append(clip(path, duration_s=seconds))
+    store = open_store(clips, 16_000, tmp_path / "cache")
+    files = FileWaveforms(clips, 16_000)
+    assert len(files) == len(store) == 2
+    for i in range(2):
+        assert files.length(i) == store.length(i)
+        for start, length in ((0, None), (100, 50), (6_000, 4_000), (20_000, 10)):
+            expected = store.read(i, start, length)
+            np.testing.assert_allclose(files.read(i, start, length), expected, atol=1e-4)
+
+
+def test_a_file_that_cannot_be_read_is_silent_and_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    files = FileWaveforms([clip(tmp_path / "bad.wav", duration_s=0.5)], 16_000)
+    assert not files.read(0).any()
+    assert len(files.read(0)) == 8_000
+    (reason,) = files.failures.values()
+    assert "bad.wav" in reason

@@ -6,8 +6,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from soundseek.lab.credits import attributions, licences
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.distilled.model_card import attributions, licences, model_card
+from soundseek.lab.distilled.model_card import model_card
 from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.scorecard import table
 

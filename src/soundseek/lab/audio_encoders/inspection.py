@@ -15,7 +15,7 @@ from torch import Tensor
 
 from soundseek.errors import DataError
 from soundseek.lab.audio_encoders.fingerprints import FINGERPRINTS, Fingerprint
-from soundseek.lab.audio_encoders.vggish import _read_tables
+from soundseek.lab.audio_encoders.vggish import read_pca_tables
 from soundseek.lab.checkpoints import Checkpoint, read_checkpoint
 
 _KEYS_SHOWN = 8
@@ -23,8 +23,8 @@ _KEYS_SHOWN = 8
 _STATE = re.compile(
     r".*(running_mean|running_var|num_batches_tracked)|(.+\.)?(spectrogram|logmel)_extractor\..+"
 )
-# What torch raises on a damaged file, besides what the readers translate.
-_UNREADABLE = (DataError, AssertionError, IndexError, OSError, TypeError, struct.error)
+# What torch raises on a damaged file, besides what the reader of the tables translates.
+_UNREADABLE = (DataError, AssertionError, LookupError, OSError, TypeError, struct.error)
 _UNKNOWN = Fingerprint("unknown", None, MappingProxyType({}), belongs=".*")
 
 
@@ -101,7 +101,7 @@ def _read(path: Path) -> Checkpoint:
     except DataError as error:
         # VGGish's public PCA file holds NumPy arrays, which a checkpoint must not.
         try:
-            return Checkpoint(path, _read_tables(path))
+            return Checkpoint(path, read_pca_tables(path))
         except _UNREADABLE:
             raise error from None
 

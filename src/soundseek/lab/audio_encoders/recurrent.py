@@ -42,7 +42,8 @@ def _each_way(layer: nn.GRU | nn.LSTM, steps: Tensor, lengths: Tensor) -> Tensor
 def _one_way(layer: nn.GRU | nn.LSTM, steps: Tensor, suffix: str) -> Tensor:
     tensors = [getattr(layer, f"{name}_l0{suffix}") for name in _TENSORS]
     start = steps.new_zeros(1, steps.shape[0], layer.hidden_size)
-    settings = (True, 1, 0.0, False, False, True)  # biases, layers, dropout, train, both ways, batch
+    # Biases, layers, dropout, training, both ways, batch first.
+    settings = (True, 1, 0.0, False, False, True)
     outputs: Tensor
     if isinstance(layer, nn.LSTM):
         outputs = torch.lstm(steps, (start, start), tensors, *settings)[0]

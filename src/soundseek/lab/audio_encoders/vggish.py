@@ -205,7 +205,7 @@ class _Pca(nn.Module):
         self.register_buffer("pca_eigen_vectors", torch.eye(width))
         self.register_buffer("pca_means", torch.zeros(width, 1))
         if tables is not None:
-            load_strict(self, _read_tables(Path(tables)), where=tables)
+            load_strict(self, read_pca_tables(Path(tables)), where=tables)
 
     pca_eigen_vectors: Tensor
     pca_means: Tensor
@@ -249,7 +249,7 @@ def sizes_of(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     return sizes
 
 
-def _read_tables(path: Path) -> dict[str, Tensor]:
+def read_pca_tables(path: Path) -> dict[str, Tensor]:
     """The two PCA tables, from a file of tensors or of NumPy arrays, as the public ones are."""
     if not path.is_file():
         raise DataError(f"no PCA tables at {path}", remedy="give the path of a downloaded file")

@@ -1,7 +1,8 @@
-"""Every clip of a corpus, decoded once to 16-bit mono at one rate and memory-mapped.
+"""The clips of a corpus as waveforms at one rate: decoded once, or whenever they are asked for.
 
-Training then cuts and mixes without decoding. The store is two files that belong to one list of
-clips; it is written beside its place and renamed, so that a killed run leaves none or all of it.
+Decoded once, they lie as 16-bit mono in one memory-mapped file, and training cuts and mixes without
+decoding. The store is two files that belong to one list of clips; it is written beside its place
+and renamed, so that a killed run leaves none or all of it.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,26 @@ from soundseek.errors import AudioError, DataError
 from soundseek.lab.data.manifest import Clip
 
 _FULL_SCALE = 32767.0
+
+
+class Waveforms(Protocol):
+    """Clips by their place in a list; `failures` says why a clip (by id) has no sound."""
+
+    @property
+    def sample_rate(self) -> int: ...
+
+    @property
+    def failures(self) -> dict[str, str]: ...
+
+    def __len__(self) -> int: ...
+
+    def length(self, index: int) -> int:
+        """Samples of clip `index`."""
+        ...
+
+    def read(self, index: int, start: int = 0, length: int | None = None) -> NDArray[np.float32]:
+        """Clip `index` from sample `start`, at most `length` samples, as float32 in ±1."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,6 +56,9 @@ class WaveformStore:
     sample_rate: int
     failures: dict[str, str]
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
     def length(self, index: int) -> int:
         """Samples of clip `index`."""
         return int(self.offsets[index + 1] - self.offsets[index])
@@ -44,6 +69,64 @@ class WaveformStore:
         if length is not None:
             end = min(end, begin + length)
         return self.samples[begin:end].astype(np.float32) / np.float32(_FULL_SCALE)
+
+    def without_failures(self, clips: Sequence[Clip]) -> tuple[list[Clip], WaveformStore]:
+        """The clips of the store that have a sound, and the store of these alone."""
+        kept = [i for i, clip in enumerate(clips) if clip.id not in self.failures]
+        # A clip without a sound has no samples: the end of one is the start of the next kept.
+        offsets = np.append(self.offsets[kept], self.offsets[-1])
+        store = WaveformStore(self.samples, offsets, self.sample_rate, {})
+        return [clips[i] for i in kept], store
+
+
+@dataclass(frozen=True)
+class FileWaveforms:
+    """Clips that are decoded each time they are read: for corpora that would not fit on the disk a
+    second time. Their lengths are those of the manifest.
+
+    A clip that cannot be read is silence from then on, and its reason stands in `failures`: one bad
+    file does not end a training.
+    """
+
+    clips: Sequence[Clip]
+    sample_rate: int
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def length(self, index: int) -> int:
+        """Samples of clip `index`, as the manifest has it."""
+        return round(self.clips[index].duration_s * self.sample_rate)
+
+    def read(self, index: int, start: int = 0, length: int | None = None) -> NDArray[np.float32]:
+        """Clip `index` from sample `start`, at most `length` samples, as float32 in ±1."""
+        clip = self.clips[index]
+        samples = self.length(index) - start
+        if length is not None:
+            samples = min(samples, length)
+        if samples <= 0:
+            return np.zeros(0, np.float32)
+        if clip.id not in self.failures:
+            try:
+                waveform, _ = read(
+                    clip.path,
+                    self.sample_rate,
+                    start_s=clip.start_s + start / self.sample_rate,
+                    duration_s=samples / self.sample_rate,
+                )
+            except AudioError as error:
+                self.failures[clip.id] = error.message
+            else:
+                return waveform[:samples]
+        return np.zeros(samples, np.float32)
+
+
+def open_waveforms(
+    clips: Sequence[Clip], sample_rate: int, folder: str | Path, *, ahead: bool
+) -> Waveforms:
+    """The clips decoded `ahead` into a store under `folder`, or each time they are read."""
+    return open_store(clips, sample_rate, folder) if ahead else FileWaveforms(clips, sample_rate)
 
 
 def open_store(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +11,6 @@ import numpy as np
 from torch import Tensor, nn
 
 from soundseek.audio.frontends import n_frames
-from soundseek.bundle.load import load_bundle
 from soundseek.bundle.runtime import Bundle
 from soundseek.bundle.schema import (
     AudioSection,
@@ -23,16 +20,18 @@ from soundseek.bundle.schema import (
     Similarity,
     TextSection,
 )
-from soundseek.bundle.write import write_bundle
+from soundseek.errors import BundleError
 from soundseek.lab.calibrate import fit_calibration
+from soundseek.lab.credits import licences
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
 from soundseek.lab.distilled.biencoder import BiEncoder
 from soundseek.lab.distilled.build import window_and_hop
-from soundseek.lab.distilled.model_card import licences, model_card
+from soundseek.lab.distilled.model_card import model_card
 from soundseek.lab.distilled.trained import load_trained
 from soundseek.lab.evaluate import queries_of
 from soundseek.lab.onnx_export import audio_onnx, text_onnx
-from soundseek.lab.scorecard import RETRIEVAL, EncodeAudio, embed_clips, scorecard
+from soundseek.lab.scorecard import RETRIEVAL, embed_clips, scorecard
+from soundseek.lab.scored_bundle import Measured, Networks, write_scored
 
 
 class _AudioNetwork(nn.Module):
@@ -66,25 +65,35 @@ def text_graph(model: BiEncoder, max_tokens: int) -> bytes:
 
 
 def export_run(
-    run_folder: Path, destination: Path, *, name: str, say: Callable[[str], None] = print
+    run_folder: Path,
+    destination: Path,
+    *,
+    name: str,
+    say: Callable[[str], None] = print,
+    window_s: float | None = None,
 ) -> Path:
     """Write the averaged model of a run as a bundle at `destination`, with its scores and card.
 
     Raises `DataError` without a run or its data, `BundleError` when a graph differs from the
-    network or `destination` is taken.
+    network, `destination` is taken, or a window is asked for: the recipe has its own.
     """
+    if window_s is not None:
+        raise BundleError(
+            f"windows of {window_s:g} s: those of this system are set by its recipe",
+            remedy="leave --window out",
+        )
     recipe, model, saved = load_trained(run_folder)
-    tokenizer_json = saved["tokenizer_json"]
     clips = read_clips_jsonl(Path(recipe.data.folder) / "clips.jsonl")
     trained_on = select(clips, split="train", tiers=recipe.data.tiers)
     spec = model.audio_encoder.frontend.spec
     window, hop = window_and_hop(recipe, spec)
 
     say("exporting the networks")
-    graphs = {
-        "audio_onnx": audio_graph(model, n_frames(window, spec)),
-        "text_onnx": text_graph(model, recipe.text.max_tokens),
-    }
+    networks = Networks(
+        audio_graph(model, n_frames(window, spec)),
+        text_graph(model, recipe.text.max_tokens),
+        saved["tokenizer_json"],
+    )
     manifest = BundleManifest(
         name=name,
         description=recipe.description,
@@ -100,53 +109,36 @@ def export_run(
             "See MODEL_CARD.md, section Attribution.",
         ),
     )
-    with tempfile.TemporaryDirectory() as folder:
-        draft = write_bundle(
-            Path(folder) / name,
-            manifest,
-            **graphs,
-            tokenizer_json=tokenizer_json,
-            model_card="draft\n",
-        )
-        bundle = load_bundle(draft)
-        say("scoring through the runtime")
-        # The calibration asks for clips that the scorecard has heard already.
-        heard = functools.cache(lambda path: bundle.encode_audio(path)[0])
-        card = scorecard(clips, heard, bundle.encode_text)
-        similarity = _calibrated(bundle, heard, clips, manifest.similarity)
-    manifest = dataclasses.replace(
+    parameters = {
+        "sound": _count(model.audio_encoder) + _count(model.audio_head),
+        "text": _count(model.text_encoder) + _count(model.text_head),
+    }
+    return write_scored(
+        destination,
         manifest,
-        similarity=similarity,
-        provenance=dataclasses.replace(manifest.provenance, scores=card),
+        networks,
+        measure=lambda bundle: _measured(bundle, clips),
+        card=lambda scores: model_card(
+            recipe,
+            name,
+            trained_on,
+            scores,
+            steps=saved["step"],
+            hours=saved["seconds"] / 3600,
+            parameters=parameters,
+        ),
+        say=say,
     )
-    text = model_card(
-        recipe,
-        name,
-        trained_on,
-        card,
-        steps=saved["step"],
-        hours=saved["seconds"] / 3600,
-        parameters={
-            "sound": _count(model.audio_encoder) + _count(model.audio_head),
-            "text": _count(model.text_encoder) + _count(model.text_head),
-        },
-    )
-    written = write_bundle(
-        destination, manifest, **graphs, tokenizer_json=tokenizer_json, model_card=text
-    )
-    load_bundle(written).verify()
-    say(f"wrote {written}")
-    return written
 
 
-def _calibrated(
-    bundle: Bundle, encode_audio: EncodeAudio, clips: list[Clip], similarity: Similarity
-) -> Similarity:
-    chosen = select(clips, **RETRIEVAL["validation"])
-    kept, audio = embed_clips(chosen, encode_audio)
+def _measured(bundle: Bundle, clips: list[Clip]) -> Measured:
+    # The calibration asks for clips that the scorecard has heard already.
+    heard = functools.cache(lambda path: bundle.encode_audio(path)[0])
+    card = scorecard(clips, heard, bundle.encode_text)
+    kept, audio = embed_clips(select(clips, **RETRIEVAL["validation"]), heard)
     captions, relevant = queries_of(kept)
     scores = np.asarray(bundle.encode_text(captions) @ audio.T)
-    return dataclasses.replace(similarity, calibration=fit_calibration(scores, relevant))
+    return Measured(card, fit_calibration(scores, relevant))
 
 
 def _count(network: nn.Module) -> int:

@@ -21,7 +21,7 @@ from soundseek.lab.augment.pipeline import (
 )
 from soundseek.lab.augment.waveform import cropped
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import WaveformStore
+from soundseek.lab.data.waveforms import Waveforms
 from soundseek.lab.retrieval.embedding import at_least
 from soundseek.lab.retrieval.pairs import Pair, group_ids
 from soundseek.lab.retrieval.recipe import Augment
@@ -52,7 +52,7 @@ class Sounds:
     """Clips of one part, decoded; `least` and `most` are the samples of what the model hears."""
 
     clips: Sequence[Clip]
-    store: WaveformStore
+    store: Waveforms
     groups: NDArray[np.int64]
     least: int
     most: int
@@ -61,7 +61,7 @@ class Sounds:
     def of(
         cls,
         clips: Sequence[Clip],
-        store: WaveformStore,
+        store: Waveforms,
         *,
         least: int,
         most: int,

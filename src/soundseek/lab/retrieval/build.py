@@ -98,17 +98,23 @@ def build_objective(recipe: RetrievalRecipe, model: RetrievalModel) -> Objective
     return Objective(terms, model_facts=facts)
 
 
-def build_tagger(events: Events) -> AudioEncoderModule:
-    """The frozen tagger of a sound-event vector, in eval mode."""
+def build_tagger(events: Events, seed: int) -> AudioEncoderModule:
+    """The frozen tagger of a sound-event vector, in eval mode; random weights depend on `seed`
+    alone."""
+    torch.manual_seed(seed)
     tagger = _weighted(events.tagger, events.weights, events.checkpoint, events.options)
     cast("torch.nn.Module", tagger).eval()
     return tagger
 
 
+def window_samples(audio: Audio, encoder: AudioEncoderModule) -> int | None:
+    """The length of the windows that the encoder hears; None: whole clips."""
+    return None if audio.window_s is None else round(audio.window_s * encoder.sample_rate)
+
+
 def _assembled(
     recipe: RetrievalRecipe, audio: AudioEncoderModule, text: TextEncoderModule
 ) -> RetrievalModel:
-    window = recipe.audio.window_s
     width = _width(recipe.audio, audio)
     audio_projection = projection(
         width, recipe.audio.projection, recipe.space.dimension, recipe.audio.dropout
@@ -125,7 +131,7 @@ def _assembled(
         AudioTower(
             audio,
             projected=audio_projection,
-            window_samples=None if window is None else round(window * audio.sample_rate),
+            window_samples=window_samples(recipe.audio, audio),
             pooled=recipe.audio.pooled,
             frozen=recipe.audio.frozen,
         ),

@@ -69,7 +69,8 @@ def train(recipe: CaptionMatchRecipe, run_folder: Path, say: Say = print) -> Pat
 
 
 def read_generated(path: Path) -> dict[str, str]:
-    """Clip id or file name → generated caption. Raises `DataError` for another layout."""
+    """Clip id or file name → generated caption; empty ones are left out. Raises `DataError` for
+    another layout."""
     if not path.is_file():
         raise DataError(f"no captions at {path}", remedy="write them with `soundseek caption`")
     with path.open(newline="", encoding="utf-8-sig") as file:
@@ -84,7 +85,7 @@ def read_generated(path: Path) -> dict[str, str]:
                 f"{path} has the columns {', '.join(columns)}",
                 remedy=f"name them {' or '.join(_NAMES)} and {' or '.join(_CAPTIONS)}",
             )
-        return {row[name]: row[text] for row in rows}
+        return {row[name]: row[text] for row in rows if (row[text] or "").strip()}
 
 
 def _unit(tower: TextTower, texts: list[str]) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

@@ -76,7 +76,7 @@ def _read(sources: Sequence[Source], data: Data, say: Callable[[str], None]) -> 
     clips: list[Clip] = []
     for source in sources:
         chosen = select(
-            _source(source, data),
+            _source(source, data, say),
             split=source.split,
             tiers=source.tiers,
             sources=source.sources,
@@ -91,14 +91,18 @@ def _read(sources: Sequence[Source], data: Data, say: Callable[[str], None]) -> 
     return clips
 
 
-def _source(source: Source, data: Data) -> list[Clip]:
+def _source(source: Source, data: Data, say: Callable[[str], None]) -> list[Clip]:
     if source.manifest is not None:
         return read_parquet(source.manifest)
-    from soundseek.lab.data.corpora import read_corpus
+    from soundseek.lab.data.corpora import open_corpus
 
     corpus = str(source.corpus)
     root = Path(source.root) if source.root is not None else Path(data.folder) / corpus
-    return read_corpus(corpus, root, audio=source.audio, options=source.options)
+    found = open_corpus(corpus, root, audio=source.audio, options=source.options)
+    if found.without_sound:
+        number, first = len(found.without_sound), next(iter(found.without_sound.values()))
+        say(f"{corpus}: {number} clips have no readable sound, the first: {first}")
+    return found.clips
 
 
 def _without(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundseek.lab.data.waveforms import WaveformStore
+from soundseek.lab.data.waveforms import Waveforms
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.waveforms import padded
 
@@ -18,7 +18,7 @@ _Floats = NDArray[np.float32]
 @torch.no_grad()
 def embed_clips(
     model: RetrievalModel,
-    store: WaveformStore,
+    store: Waveforms,
     *,
     max_s: float,
     batch: int = 16,
@@ -31,7 +31,7 @@ def embed_clips(
     """
     most = round(max_s * store.sample_rate)
     least = model.audio.least_samples
-    n = len(store.offsets) - 1
+    n = len(store)
     lengths = [min(most, store.length(i)) for i in range(n)]
     order = np.argsort(lengths, kind="stable")
     result: _Floats | None = None

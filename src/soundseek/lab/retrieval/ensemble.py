@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator
 
-from soundseek.errors import DataError
+from soundseek.errors import DataError, RecipeError
 from soundseek.lab.recipe_files import (
     RecipeBase,
     Section,
@@ -51,9 +51,17 @@ class EnsembleRecipe(RecipeBase):
 
     system: Literal["ensemble"]
     published: Published | None = None
-    members: tuple[Member, ...] = Field(min_length=1)
+    members: tuple[Member, ...]
     scale: Scale = "none"
     difference: Mapping[str, Any] = Field(default_factory=dict)
+
+    @field_validator("members")
+    @classmethod
+    def _has_members(cls, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        # `min_length` would take members that have problems for none.
+        if not members:
+            raise ValueError("name at least one member")
+        return members
 
 
 class NamedMember(NamedTuple):
@@ -64,12 +72,21 @@ class NamedMember(NamedTuple):
 
 
 def members_of(recipe: EnsembleRecipe) -> list[NamedMember]:
-    """Every model of the ensemble. Raises `RecipeError` for members that do not load."""
-    return [
+    """Every model of the ensemble. Raises `RecipeError` for members that do not load, and for two
+    of one name."""
+    members = [
         NamedMember(name, validated(RetrievalRecipe, document, f"{recipe.name}: {name}"))
         for member in recipe.members
         for name, document in _documents(member, recipe.difference)
     ]
+    names = [member.name for member in members]
+    for name in names:
+        if names.count(name) > 1:
+            raise RecipeError(
+                f"{recipe.name}: two members are called {name}",
+                remedy="give one of them another name in its difference, or other seeds",
+            )
+    return members
 
 
 def train(recipe: EnsembleRecipe, run_folder: Path, say: Say = print) -> Path:

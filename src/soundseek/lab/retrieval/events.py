@@ -21,12 +21,16 @@ _Floats = NDArray[np.float32]
 
 
 @torch.no_grad()
-def event_vectors(clips: list[Clip], events: Events, cache: object, max_s: float) -> _Floats:
+def event_vectors(
+    clips: list[Clip], events: Events, cache: object, max_s: float, *, seed: int
+) -> _Floats:
     """`[clips, classes]`: 1 where the tagger's probability for the clip is above the threshold.
+
+    `seed`: of a tagger with random weights, which is then the same for every part.
 
     Raises `RecipeError` for an encoder without classes.
     """
-    tagger = build_tagger(events)
+    tagger = build_tagger(events, seed)
     cast("nn.Module", tagger).eval()
     store = open_store(clips, tagger.sample_rate, str(cache))
     least = tagger.sample_rate

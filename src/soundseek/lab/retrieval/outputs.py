@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -41,9 +41,15 @@ def pair_batch(
     plain = len(batch.texts)
     if len(mixing):
         features, frames = _with_mixed(features, frames, count, mixing)
-    encoding = model.audio.encode(features, frames, count)
-    if events is not None and len(mixing):
-        raise RecipeError("mixup does not go with sound-event vectors", remedy="set mixup_share: 0")
+    try:
+        encoding = model.audio.encode(features, frames, count)
+    finally:
+        encoder: Any = model.audio.encoder
+        if hasattr(encoder, "augment"):
+            encoder.augment = None  # what was drawn is for this batch alone
+    for what, given in (("sound-event vectors", events), ("teachers", correspondences)):
+        if given is not None and len(mixing):
+            raise RecipeError(f"mixup does not go with {what}", remedy="set mixup_share: 0")
     audio = model.compared(model.audio.embed(encoding, events))
 
     tokens = model.text.tokenise(batch.texts)

@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from soundseek.errors import DataError
 from soundseek.lab.augment.back_translation import TranslationCache, back_translated
 from soundseek.lab.augment.eda import vocabulary_of
 from soundseek.lab.augment.pipeline import TextResources, check_resources
 from soundseek.lab.augment.translators import ArgosTranslator, MarianTranslator
 from soundseek.lab.augment.wordnet import WordNet
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import WaveformStore, open_store
+from soundseek.lab.data.waveforms import FileWaveforms, Waveforms, WaveformStore, open_store
 from soundseek.lab.retrieval.batches import Sounds
 from soundseek.lab.retrieval.clips import ClipSets
 from soundseek.lab.retrieval.events import event_vectors
@@ -40,7 +39,7 @@ class Part:
         return list(self.sounds.clips)
 
     @property
-    def store(self) -> WaveformStore:
+    def store(self) -> Waveforms:
         """Their sounds."""
         return self.sounds.store
 
@@ -53,20 +52,17 @@ def prepare_part(
     cache: Path,
     say: Say,
 ) -> Part:
-    """Decode a part once; clips that cannot be read are named and left out.
+    """Decode a part once, unless the recipe decodes when needed; clips that cannot be read are
+    named and left out.
 
     Raises `DataError` when none can be read.
     """
     encoder = model.audio.audio_encoder
-    say(f"decoding {len(clips)} clips of {name} (once)")
-    store = open_store(clips, encoder.sample_rate, cache)
-    if store.failures:
-        for clip_id, reason in store.failures.items():
-            say(f"left out {clip_id}: {reason}")
-        clips = [clip for clip in clips if clip.id not in store.failures]
-        if not clips:
-            raise DataError(f"none of the clips of {name} can be read")
-        store = open_store(clips, encoder.sample_rate, cache)
+    store: Waveforms
+    if recipe.run.decode == "when_needed":
+        store = FileWaveforms(clips, encoder.sample_rate)
+    else:
+        clips, store = _decoded(name, clips, encoder.sample_rate, cache, say)
     least = model.audio.least_samples
     short = sum(store.length(i) < least for i in range(len(clips)))
     if short:
@@ -80,7 +76,21 @@ def prepare_part(
     if recipe.audio.events is None:
         return Part(sounds, None)
     say(f"sound-event vectors of {name}")
-    return Part(sounds, event_vectors(clips, recipe.audio.events, cache, recipe.audio.max_s))
+    events = event_vectors(clips, recipe.audio.events, cache, recipe.audio.max_s, seed=recipe.seed)
+    return Part(sounds, events)
+
+
+def _decoded(
+    name: str, clips: list[Clip], sample_rate: int, cache: Path, say: Say
+) -> tuple[list[Clip], WaveformStore]:
+    say(f"decoding {len(clips)} clips of {name} (once)")
+    store = open_store(clips, sample_rate, cache)
+    if not store.failures:
+        return clips, store
+    for clip_id, reason in store.failures.items():
+        say(f"left out {clip_id}: {reason}")
+    say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
+    return store.without_failures(clips)
 
 
 def text_resources(augment: Augment, clips: ClipSets, cache: Path, say: Say) -> TextResources:

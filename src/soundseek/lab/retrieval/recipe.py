@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from soundseek.lab.augment.settings import AudioAugment, TextAugment
-from soundseek.lab.recipe_files import RecipeBase, Section, merged
+from soundseek.lab.recipe_files import SETTINGS, RecipeBase, Section, merged
 
 Figure = Literal["R@1", "R@5", "R@10", "mAP@10", "mAP@16", "medR"]
+OF_STAGE = "stage:"
+"""What begins the name of a teacher that an earlier stage kept."""
+_FILE_NAME = re.compile(r"[\w.-]+")
 
 
 class Published(Section):
@@ -36,8 +40,8 @@ class Source(Section):
 
     The next keys choose among them; `exclude` names exclusion lists (standard sets, or files) whose
     clips are left out; `only_new` leaves out clips whose Freesound or YouTube id an earlier source
-    of the same part has; `options` go to the adapter. `audio`: clips without a readable sound are an
-    error (`required`), are left out (`present`), or stay, for work on text alone (`optional`).
+    of the same part has; `options` go to the adapter. `audio`: clips without a readable sound are
+    an error (`required`), are left out (`present`), or stay, for work on text alone (`optional`).
     """
 
     corpus: str | None = None
@@ -65,8 +69,8 @@ class Data(Section):
 
     `captions`: `each` caption is an item of every epoch, or `one` drawn anew a clip. `most_clips`:
     at most so many of each part, drawn by the seed. `extra_captions`: files of captions that others
-    wrote for the training clips, items of their own unless `augment.text.p_extra` exchanges them. `folds` and `fold`: training and validation
-    clips are put together and split anew, by group.
+    wrote for the training clips, items of their own unless `augment.text.p_extra` exchanges them.
+    `folds` and `fold`: training and validation clips are put together and split anew, by group.
     """
 
     folder: str = "data"
@@ -139,8 +143,8 @@ class Augment(Section):
     makes the back translations, kept in `translations`.
     """
 
-    audio: AudioAugment = AudioAugment()
-    text: TextAugment = TextAugment()
+    audio: Annotated[AudioAugment, SETTINGS] = AudioAugment()
+    text: Annotated[TextAugment, SETTINGS] = TextAugment()
     wordnet: str | None = None
     translator: Literal["marian", "argos"] = "marian"
     translations: str | None = None
@@ -206,10 +210,13 @@ class Optimiser(Section):
 class Run(Section):
     """How a run goes about its work; does not change what it learns (but for `precision`).
 
-    `cache`: where decoded sounds are kept, None: in the run's own folder.
+    `cache`: where decoded sounds are kept, None: in the run's own folder. `decode`: every sound
+    once before training (`ahead`), or each time it is heard (`when_needed`), for corpora of months
+    of sound, which would not fit on the disk decoded.
     """
 
     cache: str | None = None
+    decode: Literal["ahead", "when_needed"] = "ahead"
     device: str = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     threads: int | None = Field(default=None, ge=1)
@@ -231,7 +238,7 @@ class RetrievalRecipe(RecipeBase):
     audio: Audio
     text: Text
     space: Space = Space()
-    objective: tuple[Term, ...] = Field(min_length=1)
+    objective: tuple[Term, ...]
     augment: Augment = Augment()
     optimiser: Optimiser
     stages: tuple[Mapping[str, Any], ...] = ()
@@ -243,20 +250,65 @@ class RetrievalRecipe(RecipeBase):
         if not self.stages:
             yield "train", self
             return
-        document = self.model_dump(exclude={"stages"})
-        for number, difference in enumerate(self.stages, start=1):
-            changes = {key: value for key, value in difference.items() if key != "stage"}
-            name = str(difference.get("stage", f"stage-{number}"))
-            yield name, RetrievalRecipe.model_validate(merged(document, changes))
+        for number in range(len(self.stages)):
+            yield self._stage_name(number), self._stage(number)
+
+    def _stage_name(self, number: int) -> str:
+        return str(self.stages[number].get("stage", f"stage-{number + 1}"))
+
+    def _stage(self, number: int) -> RetrievalRecipe:
+        changes = {key: value for key, value in self.stages[number].items() if key != "stage"}
+        document = merged(self.model_dump(exclude={"stages"}), changes)
+        return RetrievalRecipe.model_validate(document)
+
+    @field_validator("objective")
+    @classmethod
+    def _has_terms(cls, objective: tuple[Term, ...]) -> tuple[Term, ...]:
+        # `min_length` would take terms that have problems for none.
+        if not objective:
+            raise ValueError("name at least one term")
+        return objective
+
+    @model_validator(mode="after")
+    def _loss_can_be_watched(self) -> Self:
+        schedule = self.optimiser.schedule
+        watched = schedule.kind == "plateau" and schedule.monitor == "loss"
+        taught = any(one.term == "estimated_correspondences" for one in self.objective)
+        if watched and taught and not self.stages:
+            raise ValueError(
+                "estimated_correspondences has no loss on the validation set, which its teachers "
+                "do not hear: set optimiser.schedule.monitor: mAP@10"
+            )
+        return self
 
     @model_validator(mode="after")
     def _stages_hold(self) -> Self:
-        fixed = {"audio", "text", "space"} & {key for stage in self.stages for key in stage}
-        # The networks are built once; a stage may only freeze or free them.
-        for key in fixed:
-            for stage in self.stages:
-                if set(stage.get(key, {})) - {"frozen", "max_s", "window_s"}:
+        names = [self._stage_name(number) for number in range(len(self.stages))]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two stages are called {name!r}")
+            if not _FILE_NAME.fullmatch(name):
+                raise ValueError(f"a stage's name is part of a file's: {name!r} cannot be")
+        for stage in self.stages:
+            if "stages" in stage:
+                raise ValueError("a stage cannot have stages")
+            # The networks are built once; a stage may only freeze or free them.
+            for key in ("audio", "text", "space"):
+                if set(stage.get(key) or {}) - {"frozen", "max_s", "window_s"}:
                     raise ValueError(f"a stage cannot change {key} but for frozen, max_s, window_s")
-        for _ in self.plain_stages():
-            pass
+        problems: list[Any] = []
+        for number, name in enumerate(names):
+            try:
+                teachers = self._stage(number).teachers
+            except ValidationError as error:
+                problems += [
+                    {**problem, "loc": ("stages", number, *problem["loc"])}
+                    for problem in error.errors(include_url=False)
+                ]
+                continue
+            for teacher in {one for one in teachers if one.startswith(OF_STAGE)}:
+                if teacher.removeprefix(OF_STAGE) not in names[:number]:
+                    raise ValueError(f"{teacher} is no stage before {name}")
+        if problems:
+            raise ValidationError.from_exception_data("stages", problems)
         return self

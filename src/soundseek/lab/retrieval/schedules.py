@@ -29,7 +29,7 @@ class Rate:
         schedule = self.schedule
         warmup = schedule.warmup_epochs * self.steps_per_epoch
         if step < warmup:
-            return (step + 1) / warmup
+            return min(1.0, (step + 1) / warmup)
         if schedule.kind == "plateau":
             return self.plateau_factor
         epoch = step / self.steps_per_epoch

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from soundseek.errors import DataError
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.retrieval.batches import Batch, BatchMaker
-from soundseek.lab.retrieval.build import resources_of
+from soundseek.lab.retrieval.build import resources_of, window_samples
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.outputs import pair_batch
@@ -28,7 +29,7 @@ from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.schedules import Rate
 from soundseek.lab.retrieval.scores import similarities
 from soundseek.lab.retrieval.teachers import Teacher, correspondences
-from soundseek.lab.retrieval.trained import keep
+from soundseek.lab.retrieval.trained import keep, stage_file
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
 
 _MONITOR = "mAP@10"
@@ -43,6 +44,9 @@ class Progress:
     best: float | None = None
     stale: int = 0
     seconds: float = 0.0
+    # Since the last row of the table of figures.
+    sums: dict[str, float] = field(default_factory=dict)
+    counted: int = 0
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class Stage:
         # A budget shortens the schedule with the training.
         epochs = self.total / self.order.batches
         self.rate = Rate(settings.schedule, settings.learning_rate, self.order.batches, epochs)
+        model.audio.hear_windows(window_samples(recipe.audio, model.audio.audio_encoder))
         model.audio.freeze(recipe.audio.frozen)
         model.text.freeze(recipe.text.frozen)
         self.optimiser = _optimiser(recipe, model, objective)
@@ -94,28 +99,30 @@ class Stage:
     @property
     def kept(self) -> Path:
         """Where the stage keeps its model."""
-        return self.folder.path / f"stage-{self.name}.pt"
+        return self.folder.path / stage_file(self.name)
 
     def run(self) -> None:
         """Train to the end of the stage."""
         started = time.monotonic() - self.progress.seconds
-        sums: dict[str, float] = {}
-        counted = 0
         run = self.recipe.run
+        if not self._done():
+            parts = (self.material.train, self.material.validation)
+            self.model.text.remember(
+                caption for part in parts for clip in part.clips for caption in clip.captions
+            )
         with ThreadPoolExecutor(1) as ahead:
             waiting = self._ahead(ahead, self.progress.step)
             while not self._done():
                 batch = waiting.result()
                 waiting = self._ahead(ahead, self.progress.step + 1)
-                for name, value in self._learn(batch).items():
-                    sums[name] = sums.get(name, 0.0) + value
-                counted += 1
                 progress = self.progress
+                for name, value in self._learn(batch).items():
+                    progress.sums[name] = progress.sums.get(name, 0.0) + value
+                progress.counted += 1
                 progress.step += 1
                 progress.seconds = time.monotonic() - started
                 if progress.step % run.log_steps == 0 or progress.step == self.total:
-                    self._log({name: value / counted for name, value in sums.items()})
-                    sums, counted = {}, 0
+                    self._log()
                 epoch_ends = progress.step % self.order.batches == 0
                 if epoch_ends:
                     progress.epochs_done += 1
@@ -136,7 +143,7 @@ class Stage:
                 "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
                 "rate": self.rate.state(),
-                "progress": dict(vars(self.progress)),
+                "progress": asdict(self.progress),
             }
         )
 
@@ -275,8 +282,10 @@ class Stage:
             losses.append(float(self.objective.total(self.objective(seen))))
         return sum(losses) / len(losses)
 
-    def _log(self, means: dict[str, float]) -> None:
+    def _log(self) -> None:
         progress = self.progress
+        means = {name: value / progress.counted for name, value in progress.sums.items()}
+        progress.sums, progress.counted = {}, 0
         row: dict[str, object] = {
             "step": self.before + progress.step,
             "stage": self.name,
@@ -297,7 +306,14 @@ def _all_terms(folder: RunFolder) -> list[str]:
     """Names of the terms of all stages: the columns of the table are the same throughout."""
     document = folder.document()
     lists = [document["objective"], *(s.get("objective", []) for s in document["stages"])]
-    return sorted({term["term"] for terms in lists for term in terms})
+    most: Counter[str] = Counter()
+    for terms in lists:
+        most |= Counter(term["term"] for term in terms)
+    return sorted(
+        name if n == 1 else f"{name}_{n}"
+        for name, times in most.items()
+        for n in range(1, times + 1)
+    )
 
 
 def _optimiser(

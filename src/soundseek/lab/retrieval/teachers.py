@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import open_store
+from soundseek.lab.data.waveforms import open_waveforms
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
+from soundseek.lab.retrieval.events import event_vectors
 from soundseek.lab.retrieval.trained import Trained
 
 _Floats = NDArray[np.float32]
@@ -33,13 +34,19 @@ class Teacher:
     starts: NDArray[np.int64]
 
 
-def listen(trained: Trained, clips: Sequence[Clip], cache: Path) -> Teacher:
-    """Let a trained model hear and read all clips and captions."""
-    store = open_store(list(clips), trained.model.audio.audio_encoder.sample_rate, cache)
+def listen(trained: Trained, clips: Sequence[Clip], cache: Path, *, ahead: bool = True) -> Teacher:
+    """Let a trained model hear and read all clips and captions; `ahead`: see `open_waveforms`."""
+    audio = trained.recipe.audio
+    rate = trained.model.audio.audio_encoder.sample_rate
+    store = open_waveforms(list(clips), rate, cache, ahead=ahead)
+    events = None
+    if audio.events is not None:
+        seed = trained.recipe.seed
+        events = event_vectors(list(clips), audio.events, cache, audio.max_s, seed=seed)
     captions = [caption for clip in clips for caption in clip.captions]
     counts = [len(clip.captions) for clip in clips]
     return Teacher(
-        embed_clips(trained.model, store, max_s=trained.recipe.audio.max_s),
+        embed_clips(trained.model, store, max_s=audio.max_s, events=events),
         embed_texts(trained.model, captions),
         np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64),
     )

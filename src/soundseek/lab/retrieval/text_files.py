@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from soundseek.bundle.schema import TextSection
 from soundseek.errors import BundleError
+from soundseek.lab.retrieval.recipe import Text
 from soundseek.lab.text_encoders import TextEncoderModule
 
 _UNKNOWN: Final = "[UNK]"  # no word of a caption has brackets: they are taken for punctuation
@@ -29,8 +30,8 @@ class TextFiles:
     unknown_id: int | None = None
 
 
-def text_files(encoder: TextEncoderModule) -> TextFiles:
-    """From the resources of an encoder.
+def text_files(encoder: TextEncoderModule, text: Text) -> TextFiles:
+    """From the resources of an encoder, and how its recipe has texts written before it reads them.
 
     The runtime reads texts in Unicode NFKC, with single spaces: an encoder that was trained on raw
     texts sees these in that form. Of a long text, the runtime reads the first `max_tokens` words,
@@ -42,7 +43,9 @@ def text_files(encoder: TextEncoderModule) -> TextFiles:
     if "words" in resources:
         words = resources["words"]
         section = TextSection(
-            encoder.max_tokens, lowercase=resources["case"] == "lower", strip_punctuation=True
+            encoder.max_tokens,
+            lowercase=text.lowercase or resources["case"] == "lower",
+            strip_punctuation=True,
         )
         return TextFiles(
             word_tokenizer(words), section, 1 + len(words), _UNKNOWN_ID, unknown_id=_UNKNOWN_ID
@@ -52,7 +55,7 @@ def text_files(encoder: TextEncoderModule) -> TextFiles:
             f"{type(encoder).__name__} has no tokenizer that a bundle could hold",
             remedy="train with a text encoder that has one",
         )
-    return _subword_files(encoder, resources)
+    return _subword_files(encoder, resources, text)
 
 
 def word_tokenizer(words: Sequence[str]) -> str:
@@ -66,7 +69,9 @@ def word_tokenizer(words: Sequence[str]) -> str:
     return str(tokenizer.to_str())
 
 
-def _subword_files(encoder: TextEncoderModule, resources: Mapping[str, Any]) -> TextFiles:
+def _subword_files(
+    encoder: TextEncoderModule, resources: Mapping[str, Any], text: Text
+) -> TextFiles:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(resources["tokenizer"])
@@ -76,8 +81,8 @@ def _subword_files(encoder: TextEncoderModule, resources: Mapping[str, Any]) -> 
     tokenizer.enable_padding(pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
     section = TextSection(
         encoder.max_tokens,
-        lowercase=bool(resources.get("lower_case", False)),
-        strip_punctuation=False,
+        lowercase=text.lowercase or bool(resources.get("lower_case", False)),
+        strip_punctuation=text.strip_punctuation,
     )
     vocabulary = 1 + max(tokenizer.get_vocab(with_added_tokens=True).values())
     return TextFiles(str(tokenizer.to_str()), section, vocabulary, pad_id)

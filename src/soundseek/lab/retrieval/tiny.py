@@ -13,7 +13,7 @@ from soundseek.lab.data.manifest import read_clips_jsonl
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe
 from soundseek.lab.retrieval.ensemble import EnsembleRecipe, members_of
-from soundseek.lab.retrieval.recipe import RetrievalRecipe
+from soundseek.lab.retrieval.recipe import OF_STAGE, RetrievalRecipe
 from soundseek.lab.retrieval.synthetic import write_synthetic_corpus
 from soundseek.lab.text_encoders import text_encoder_class
 
@@ -28,7 +28,6 @@ _CHANGED: Mapping[str, Any] = MappingProxyType(
         "patchout_frequency": 1,
     }
 )
-_OF_STAGE = "stage:"
 _MOST_MEMBERS = 2
 
 
@@ -110,7 +109,7 @@ def _run(folder: Path) -> dict[str, Any]:
 
 
 def _teachers(places: Sequence[str], first: str) -> list[str]:
-    return [place if place.startswith(_OF_STAGE) else _OF_STAGE + first for place in places]
+    return [place if place.startswith(OF_STAGE) else OF_STAGE + first for place in places]
 
 
 def _data(data: Mapping[str, Any], root: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
 import torch
@@ -17,6 +17,7 @@ from soundseek.lab.retrieval.waveforms import front_end, reflected
 from soundseek.lab.text_encoders import TextEncoderModule
 
 _LONGEST_NEED_S = 60
+_AT_ONCE = 64
 
 
 def projection(
@@ -158,7 +159,7 @@ class AudioTower(_Tower):
 
 
 class TextTower(_Tower):
-    """Texts → tokens, encoding and embedding. A frozen encoder's vectors are remembered.
+    """Texts → tokens, encoding and embedding. Of a frozen encoder vectors can be remembered.
 
     `written`: how a text is spelt before it is read; None: as it is.
     """
@@ -176,6 +177,10 @@ class TextTower(_Tower):
         self.written = written
         self._remembered: dict[str, Tensor] = {}
         self.freeze(frozen)
+
+    def freeze(self, frozen: bool) -> None:
+        super().freeze(frozen)
+        self._remembered = {}
 
     @property
     def text_encoder(self) -> TextEncoderModule:
@@ -200,16 +205,30 @@ class TextTower(_Tower):
         return embedding
 
     def pooled(self, texts: Sequence[str]) -> Tensor:
-        """One vector `[width]` a text; each text meets a frozen encoder once."""
+        """One vector `[width]` a text."""
         if not self.frozen:
             return self.encode(self.tokenise(texts)).pooled
-        new = sorted(set(texts) - set(self._remembered))
-        for start in range(0, len(new), 64):
-            some = new[start : start + 64]
-            with torch.no_grad():
-                vectors = self.encode(self.tokenise(some)).pooled
-            self._remembered.update(zip(some, vectors, strict=True))
-        return torch.stack([self._remembered[text] for text in texts])
+        known = self._remembered | self._read(set(texts) - set(self._remembered))
+        return torch.stack([known[text] for text in texts])
+
+    def remember(self, texts: Iterable[str]) -> None:
+        """Let a frozen encoder read these now, and not again.
+
+        All at once, since rounding depends on what a text is read with: a run that is resumed
+        shall have the same vectors.
+        """
+        if self.frozen:
+            self._remembered = self._read(set(texts))
+
+    @torch.no_grad()
+    def _read(self, texts: set[str]) -> dict[str, Tensor]:
+        ordered = sorted(texts)
+        parts = [ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE)]
+        return {
+            text: vector
+            for part in parts
+            for text, vector in zip(part, self.encode(self.tokenise(part)).pooled, strict=True)
+        }
 
     def _device(self) -> torch.device:
         for tensor in (*self.parameters(), *self.buffers()):

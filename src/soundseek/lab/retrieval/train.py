@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,15 +17,14 @@ from soundseek.lab.retrieval.build import build_model, build_objective, rebuild_
 from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, prepare_part, text_resources
-from soundseek.lab.retrieval.recipe import RetrievalRecipe
+from soundseek.lab.retrieval.recipe import OF_STAGE, RetrievalRecipe
 from soundseek.lab.retrieval.report import score_run
 from soundseek.lab.retrieval.stage import Material, Stage
 from soundseek.lab.retrieval.teachers import Teacher, listen
-from soundseek.lab.retrieval.trained import KEPT, load_trained
+from soundseek.lab.retrieval.trained import KEPT, load_trained, stage_file
 from soundseek.lab.run_folder import RunFolder
 
 Say = Callable[[str], None]
-_OF_STAGE = "stage:"
 
 
 def train(recipe: RetrievalRecipe, run_folder: Path, say: Say = print) -> Path:
@@ -53,6 +53,8 @@ class _Training:
         saved = self.folder.saved()
         model = self._model(saved)
         names = [name for name, _ in self.stages]
+        if saved is None:
+            self.folder.rewind(0)
         first = 0 if saved is None else names.index(saved["stage"])
         before = 0 if saved is None else int(saved["before"])
         learnt: Mapping[str, Tensor] = {}
@@ -65,9 +67,7 @@ class _Training:
             model.load_state_dict(kept["model"])
             learnt = kept["objective"]
             before += stage.progress.step
-        best = self.folder.path / KEPT
-        best.unlink(missing_ok=True)
-        best.hardlink_to(self.folder.path / f"stage-{names[-1]}.pt")
+        _linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
         self._score(model)
 
     def _model(self, saved: Mapping[str, Any] | None) -> RetrievalModel:
@@ -83,6 +83,8 @@ class _Training:
             report = getattr(tower, "report", None)
             if report is not None:
                 self.say(f"{type(tower).__name__}: {report()}")
+        # Convolutions run a fifth faster with the channels innermost.
+        model.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return model.to(_device(self.recipe.run.device))
 
     def _stage(
@@ -114,7 +116,7 @@ class _Training:
         data = recipe.data
         if _exchanges(recipe):
             data = data.model_copy(update={"extra_captions": ()})
-        key = data.model_dump_json()
+        key = f"{recipe.seed} {data.model_dump_json()}"
         if key not in self._sets:
             self._sets[key] = clip_sets(data, recipe.seed, self.say)
         return self._sets[key]
@@ -122,7 +124,8 @@ class _Training:
     def _part(
         self, name: str, clips: list[Clip], recipe: RetrievalRecipe, model: RetrievalModel
     ) -> Part:
-        key = (name, recipe.data.model_dump_json(), recipe.audio.model_dump_json())
+        audio = recipe.audio.model_dump_json()
+        key = (name, str(recipe.seed), recipe.data.model_dump_json(), audio)
         if key not in self._parts:
             self._parts[key] = prepare_part(name, clips, recipe, model, self.cache, self.say)
         return self._parts[key]
@@ -131,10 +134,12 @@ class _Training:
         teachers = []
         for place in recipe.teachers:
             folder, file = Path(place), KEPT
-            if place.startswith(_OF_STAGE):
-                folder, file = self.folder.path, f"stage-{place.removeprefix(_OF_STAGE)}.pt"
+            if place.startswith(OF_STAGE):
+                folder, file = self.folder.path, stage_file(place.removeprefix(OF_STAGE))
             self.say(f"listening with the teacher {place}")
-            teachers.append(listen(load_trained(folder, file), train.clips, self.cache))
+            trained = load_trained(folder, file)
+            ahead = recipe.run.decode == "ahead"
+            teachers.append(listen(trained, train.clips, self.cache, ahead=ahead))
         return teachers
 
     def _score(self, model: RetrievalModel) -> None:
@@ -149,6 +154,19 @@ class _Training:
 def _exchanges(recipe: RetrievalRecipe) -> bool:
     """Whether extra captions take the place of others, rather than being items of their own."""
     return recipe.augment.text.p_extra > 0
+
+
+def _linked(file: Path, name: Path) -> None:
+    """The same file under another name; a copy where the file system knows no links."""
+    draft = name.with_suffix(".partial")
+    draft.unlink(missing_ok=True)
+    try:
+        draft.hardlink_to(file)
+    except OSError:
+        shutil.copyfile(file, draft)
+    draft.replace(name)
+    # Renaming one link onto another of the same file does nothing.
+    draft.unlink(missing_ok=True)
 
 
 def _device(name: str) -> torch.device:

@@ -23,8 +23,8 @@ KEPT = "best.pt"
 
 @dataclass(frozen=True)
 class Trained:
-    """A model in eval mode, the recipe of its last stage, and what the terms of its objective
-    learnt."""
+    """A model in eval mode, the recipe of the stage that it comes from, and what the terms of its
+    objective learnt."""
 
     recipe: RetrievalRecipe
     model: RetrievalModel
@@ -66,7 +66,14 @@ def load_trained(run_folder: Path, file: str = KEPT) -> Trained:
             remedy="upgrade soundseek: pip install --upgrade 'soundseek[lab]'",
         )
     recipe = validated(RetrievalRecipe, document, str(run_folder))
-    *_, (_, last) = recipe.plain_stages()
-    model = rebuild_model(last, json.loads(saved["resources"]))
+    stages = {stage_file(name): stage for name, stage in recipe.plain_stages()}
+    *_, last = stages.values()
+    own = stages.get(file, last)
+    model = rebuild_model(own, json.loads(saved["resources"]))
     model.load_state_dict(saved["model"])
-    return Trained(last, model.eval(), saved["objective"])
+    return Trained(own, model.eval(), saved["objective"])
+
+
+def stage_file(name: str) -> str:
+    """The file that a stage keeps its model in."""
+    return f"stage-{name}.pt"

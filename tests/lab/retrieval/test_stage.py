@@ -1,0 +1,206 @@
+"""What of a stage the runs of test_train do not show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch import nn
+
+from soundseek.errors import DataError
+from soundseek.lab.retrieval import stage, train
+from soundseek.lab.retrieval.build import build_model, build_objective
+from soundseek.metrics.retrieval import Metric
+from support.retrieval import Document, rows, silent
+
+pytestmark = pytest.mark.lab
+
+RecipeOf = Callable[..., Any]
+TEXTS = ["rain on a roof", "wind"]
+
+
+def groups_of(recipe: Any) -> tuple[Any, Any, torch.optim.Optimizer]:
+    model = build_model(recipe, TEXTS)
+    objective = build_objective(recipe, model)
+    return model, objective, stage._optimiser(recipe, model, objective)
+
+
+def test_the_optimiser_has_every_trainable_parameter_once(
+    document: Document, recipe_of: RecipeOf
+) -> None:
+    recipe = recipe_of(
+        document,
+        text={"encoder": "bert", "options": {"intermediate": 32}},
+        audio={"projection": [6]},
+        objective=[
+            {"term": "nt_xent", "options": {"learnt": True}},
+            {"term": "matching"},
+            {"term": "masked_lm"},
+        ],
+        optimiser={"weight_decay": 0.1, "audio_rate": 0.1, "text_rate": 0.5},
+    )
+    model, objective, optimiser = groups_of(recipe)
+    given = [id(p) for group in optimiser.param_groups for p in group["params"]]
+    wanted = {id(p) for module in (model, objective) for p in module.parameters()}
+    assert len(given) == len(set(given))
+    assert set(given) == wanted
+    peaks = {id(p): group["peak"] for group in optimiser.param_groups for p in group["params"]}
+    rate = recipe.optimiser.learning_rate
+    for module, factor in (
+        (model.audio.encoder, 0.1),
+        (model.text.encoder, 0.5),
+        (model.audio.projection, 1.0),
+        (model.text.projection, 1.0),
+        (objective, 1.0),
+    ):
+        for parameter in module.parameters():
+            assert peaks[id(parameter)] == rate * factor
+
+
+def test_norms_and_biases_do_not_decay(document: Document, recipe_of: RecipeOf) -> None:
+    recipe = recipe_of(
+        document,
+        objective=[{"term": "nt_xent", "options": {"learnt": True}}],
+        optimiser={"weight_decay": 0.1},
+    )
+    model, objective, optimiser = groups_of(recipe)
+    decay = {
+        id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]
+    }
+    seen = set()
+    for module in (*model.modules(), *objective.modules()):
+        for name, parameter in module.named_parameters(recurse=False):
+            norm = isinstance(module, nn.BatchNorm2d | nn.LayerNorm)
+            spared = norm or name.endswith("bias") or parameter.ndim == 0
+            assert decay[id(parameter)] == (0.0 if spared else 0.1), (module, name)
+            seen.add((type(module).__name__, name))
+    assert {("BatchNorm2d", "weight"), ("Conv2d", "weight"), ("Linear", "bias")} <= seen
+
+
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+def test_a_frozen_side_is_not_in_the_optimiser(
+    document: Document, recipe_of: RecipeOf, kind: str
+) -> None:
+    recipe = recipe_of(document, audio={"frozen": True}, optimiser={"kind": kind})
+    model, _, optimiser = groups_of(recipe)
+    given = {id(p) for group in optimiser.param_groups for p in group["params"]}
+    assert not given & {id(p) for p in model.audio.encoder.parameters()}
+    assert {id(p) for p in model.audio.projection.parameters()} <= given
+    assert type(optimiser).__name__ == {"adam": "Adam", "adamw": "AdamW"}[kind]
+
+
+def test_nothing_to_train_is_told(document: Document, recipe_of: RecipeOf) -> None:
+    recipe = recipe_of(
+        document,
+        audio={"frozen": True, "projection": None},
+        text={"frozen": True, "projection": None, "options": {"width": 8}},
+        space={"dimension": None},
+    )
+    with pytest.raises(DataError, match=r"nothing to train\n.*free an encoder"):
+        groups_of(recipe)
+
+
+def test_a_budget_ends_a_stage_and_shortens_its_schedule(
+    document: Document, recipe_of: RecipeOf, tmp_path: Path
+) -> None:
+    schedule = {"kind": "cosine", "last_rate": 0.0003}
+    recipe = recipe_of(document, optimiser={"epochs": 50, "max_steps": 8, "schedule": schedule})
+    train.train(recipe, tmp_path, silent)
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path / "metrics.csv")]
+    assert len(rates) == 8
+    # A half of the way down after a half of the steps.
+    assert rates[0] == pytest.approx(0.003)
+    assert rates[4] == pytest.approx((0.003 + 0.0003) / 2)
+    assert rates[7] < 0.0005
+    # Validated at the end of the epoch of five steps, and at the end.
+    assert [row["step"] for row in rows(tmp_path / "validation.csv")] == ["5", "8"]
+
+
+def test_the_last_model_is_kept_where_it_is_asked_for(
+    document: Document, recipe_of: RecipeOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the best otherwise, the first of equals."""
+    figures = iter([0.5, 0.7, 0.7, 0.2] * 2)
+    real = stage.similarities
+
+    class Told:
+        def __init__(self, found: Any) -> None:
+            self.found = found
+
+        def metrics(self) -> dict[str, Metric]:
+            return {**self.found.metrics(), "mAP@10": Metric(next(figures), None)}
+
+    monkeypatch.setattr(stage, "similarities", lambda *a: Told(real(*a)))
+    for select in ("best", "last"):
+        recipe = recipe_of(document, optimiser={"epochs": 4, "batch": 15, "select": select})
+        train.train(recipe, tmp_path / select, silent)
+    kept = {
+        select: torch.load(tmp_path / select / "best.pt", weights_only=True)
+        for select in ("best", "last")
+    }
+    last = torch.load(tmp_path / "best" / "last.pt", weights_only=True)
+    assert kept["best"]["figures"]["mAP@10"] == 0.7
+    assert kept["last"]["figures"]["mAP@10"] == 0.2
+    name = "audio.projection.0.weight"
+    assert kept["last"]["model"][name].equal(last["model"][name])
+    assert not kept["best"]["model"][name].equal(last["model"][name])
+    said = [row["mAP@10"] for row in rows(tmp_path / "best" / "validation.csv")]
+    assert said == ["0.5", "0.7", "0.7", "0.2"]
+    assert last["progress"]["best"] == 0.7
+    assert last["progress"]["stale"] == 2
+
+
+def test_a_plateau_of_the_loss_is_of_the_validation_set_without_augmentation(
+    document: Document, recipe_of: RecipeOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+    real = stage.pair_batch
+
+    def watched(model: Any, batch: Any, *arguments: Any, **named: Any) -> Any:
+        seen.append((model.training, batch.plans is None))
+        return real(model, batch, *arguments, **named)
+
+    monkeypatch.setattr(stage, "pair_batch", watched)
+    recipe = recipe_of(
+        document,
+        augment={"audio": {"gain_db": 6.0, "spec_time_stripes": 2}},
+        optimiser={"epochs": 1, "schedule": {"kind": "plateau", "monitor": "loss"}},
+    )
+    train.train(recipe, tmp_path, silent)
+    assert seen[:5] == [(True, False)] * 5
+    assert seen[5:] == [(False, True)] * 2  # 15 pairs in batches of six, the rest left out
+    (row,) = rows(tmp_path / "validation.csv")
+    assert float(row["loss"]) > 0
+
+
+def test_terms_of_one_name_are_logged_apart(
+    document: Document, recipe_of: RecipeOf, tmp_path: Path
+) -> None:
+    objective = [
+        {"term": "nt_xent"},
+        {"term": "nt_xent", "options": {"temperature": 0.5}, "weight": 0.5},
+    ]
+    train.train(
+        recipe_of(document, objective=objective, optimiser={"max_steps": 2}), tmp_path, silent
+    )
+    for row in rows(tmp_path / "metrics.csv"):
+        both = float(row["nt_xent"]) + 0.5 * float(row["nt_xent_2"])
+        assert float(row["loss"]) == pytest.approx(both, rel=1e-5)
+
+
+def test_gradients_are_clipped(document: Document, recipe_of: RecipeOf, tmp_path: Path) -> None:
+    plain: Document = {"kind": "adamw", "max_steps": 3}
+    for name, optimiser in (("no", plain), ("wide", plain | {"clip_norm": 1e6})):
+        train.train(recipe_of(document, optimiser=optimiser), tmp_path / name, silent)
+    tight = plain | {"clip_norm": 1e-6}
+    train.train(recipe_of(document, optimiser=tight), tmp_path / "tight", silent)
+    found = {name: rows(tmp_path / name / "metrics.csv") for name in ("no", "wide", "tight")}
+    assert found["no"] == found["wide"]
+    assert found["no"][0] == found["tight"][0]
+    assert found["no"][2] != found["tight"][2]

@@ -1,0 +1,80 @@
+"""Recipes that are another one and a difference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("torch")
+
+from soundseek.errors import RecipeError
+from soundseek.lab.recipe_files import RECIPES, merged, read_recipe_file
+from soundseek.lab.systems import load_recipe
+
+pytestmark = pytest.mark.lab
+
+
+def written(folder: Path, stem: str, **document: Any) -> str:
+    path = folder / f"{stem}.yaml"
+    path.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return str(path)
+
+
+def test_merging_goes_key_by_key_and_replaces_everything_else() -> None:
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 1, "e": {"f": 2}}
+    difference = {"a": {"c": [3]}, "d": {"x": 1}, "e": None, "g": 4}
+    assert merged(base, difference) == {
+        "a": {"b": 1, "c": [3]},
+        "d": {"x": 1},
+        "e": None,
+        "g": 4,
+    }
+    assert base == {"a": {"b": 1, "c": [1, 2]}, "d": 1, "e": {"f": 2}}
+
+
+def test_a_recipe_extends_another_through_a_third(tmp_path: Path) -> None:
+    first = written(tmp_path, "first", name="first", audio={"a": 1, "b": 2}, seed=1)
+    second = written(tmp_path, "second", extends=first, name="second", audio={"b": 3})
+    third = written(tmp_path, "third", extends=second, audio={"c": 4})
+    document = read_recipe_file(Path(third), ["audio.a=9"])
+    assert document == {"name": "second", "audio": {"a": 9, "b": 3, "c": 4}, "seed": 1}
+
+
+def test_a_shipped_recipe_may_be_extended(tmp_path: Path) -> None:
+    path = written(tmp_path, "mine", extends="soundseek/mini", name="mine", seed=5)
+    recipe: Any = load_recipe(path)
+    shipped: Any = load_recipe("soundseek/mini")
+    assert (recipe.name, recipe.seed) == ("mine", 5)
+    assert recipe.optimiser == shipped.optimiser
+    assert (RECIPES / "soundseek/mini.yaml").is_file()
+
+
+def test_recipes_that_extend_each_other(tmp_path: Path) -> None:
+    first = tmp_path / "first.yaml"
+    second = written(tmp_path, "second", extends=str(first))
+    written(tmp_path, "first", extends=second)
+    for path in (first, Path(second)):
+        with pytest.raises(
+            RecipeError, match=r"extend each other: (first → second → first|second →)"
+        ):
+            read_recipe_file(path)
+    itself = tmp_path / "itself.yaml"
+    written(tmp_path, "itself", extends=str(itself))
+    with pytest.raises(RecipeError, match="extend each other: itself → itself"):
+        read_recipe_file(itself)
+
+
+def test_extending_what_is_not_there_names_the_nearest(tmp_path: Path) -> None:
+    path = written(tmp_path, "mine", extends="soundseek/minni")
+    with pytest.raises(RecipeError, match=r"no recipe 'soundseek/minni'\n.*'soundseek/mini'\?"):
+        read_recipe_file(Path(path))
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(b"name: \xff\xfe\x00\xd8")
+    with pytest.raises(RecipeError, match="is not YAML"):
+        read_recipe_file(path)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+pytest.importorskip("torch")
+
+from soundseek.errors import RecipeError
+from soundseek.lab import systems
+from soundseek.lab.recipe_files import RecipeBase
+from soundseek.lab.systems import SYSTEMS, load_recipe, recipe_of
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_what_a_system_names_is_there(name: str) -> None:
+    system = SYSTEMS[name]
+    kind = systems._placed(system.recipe)
+    assert issubclass(kind, RecipeBase)
+    assert kind.model_fields["system"].annotation.__args__ == (name,)
+    assert callable(systems._placed(system.train))
+
+
+def test_a_recipe_names_its_system(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"here names no system\n.*distilled \| retrieval"):
+        recipe_of({"name": "x"}, "here")
+    with pytest.raises(RecipeError, match=r"no system is called 'retreival'\n.*'retrieval'\?"):
+        recipe_of({"system": "retreival"}, "here")
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump({"system": "ensemble", "name": "x"}), encoding="utf-8")
+    with pytest.raises(RecipeError, match=r"a\.yaml:\n.*description: Field required"):
+        load_recipe(str(path))
+
+
+def test_a_recipe_is_trained_by_its_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    called: list[Any] = []
+
+    def fake(recipe: RecipeBase, folder: Path, say: Any) -> Path:
+        called.append((recipe.name, folder))
+        return folder / "made"
+
+    monkeypatch.setattr(
+        systems, "SYSTEMS", {"distilled": SYSTEMS["distilled"]._replace(train="a:b")}
+    )
+    monkeypatch.setattr(systems, "_placed", lambda place: {"a:b": fake}[place])
+    recipe: Any = type("R", (), {"system": "distilled", "name": "x"})()
+    assert systems.train(recipe, tmp_path) == tmp_path / "made"
+    assert called == [("x", tmp_path)]
