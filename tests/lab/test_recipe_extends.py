@@ -78,3 +78,13 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     path.write_bytes(b"name: \xff\xfe\x00\xd8")
     with pytest.raises(RecipeError, match="is not YAML"):
         read_recipe_file(path)
+
+
+def test_overrides_reach_places_in_lists(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("stages: [{a: {b: 1}}, {a: {b: 2}}]\n", encoding="utf-8")
+    document = read_recipe_file(path, ["stages.1.a.b=5", "stages.0={c: 3}"])
+    assert document == {"stages": [{"c": 3}, {"a": {"b": 5}}]}
+    for override in ("stages.2.a.b=1", "stages.x.a=1", "stages.-1=1"):
+        with pytest.raises(RecipeError, match=r"no place in a list of 2\n.*0 to 1"):
+            read_recipe_file(path, [override])

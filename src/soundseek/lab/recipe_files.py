@@ -138,19 +138,34 @@ def _apply(document: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     if not separator or not key:
         raise RecipeError(f"override {override!r}", remedy="write key.sub=value")
-    *sections, last = key.split(".")
-    for section in sections:
-        inner = document.setdefault(section, {})
-        if not isinstance(inner, dict):
-            raise RecipeError(f"override {override!r}: {section} is a value, not a section")
-        document = inner
     try:
-        document[last] = yaml.safe_load(value)
+        parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(
             f"override {override!r}: {value!r} is not YAML",
             remedy="write lists as [a, b], and texts with special characters in quotes",
         ) from error
+    *sections, last = key.split(".")
+    within: Any = document
+    for section in sections:
+        if isinstance(within, dict):
+            inner = within.setdefault(section, {})
+        else:
+            inner = within[_place(within, section, override)]
+        if not isinstance(inner, dict | list):
+            raise RecipeError(f"override {override!r}: {section} is a value, not a section")
+        within = inner
+    within[last if isinstance(within, dict) else _place(within, last, override)] = parsed
+
+
+def _place(items: list[Any], name: str, override: str) -> int:
+    """A place in a list, as in stages.0.optimiser.epochs=1."""
+    if name.isdecimal() and int(name) < len(items):
+        return int(name)
+    raise RecipeError(
+        f"override {override!r}: {name!r} is no place in a list of {len(items)}",
+        remedy=f"count from 0 to {len(items) - 1}" if items else "the list is empty",
+    )
 
 
 def _problem(kind: type[BaseModel], problem: Any) -> str:

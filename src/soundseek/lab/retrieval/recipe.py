@@ -170,8 +170,8 @@ class Schedule(Section):
 
     `cosine`: from the peak to `last_rate` over `decay_epochs` (default: all that remain);
     `step`: times `factor` every `every_epochs`; `exponential`: times `factor` every epoch;
-    `plateau`: times `factor` when `monitor` on the validation set did not gain `threshold` for
-    `patience` epochs.
+    `plateau`: times `factor` when `monitor` did not gain `threshold` for more than `patience`
+    validations.
     """
 
     kind: Literal["constant", "cosine", "step", "exponential", "plateau"] = "constant"
@@ -188,9 +188,8 @@ class Schedule(Section):
 class Optimiser(Section):
     """`audio_rate`, `text_rate`: factors on `learning_rate` for the two encoders.
 
-    `max_steps` ends a stage early: a budget. `stop_after` epochs without gain on the validation
-    set end it too. `select`: the checkpoint that is kept: the `best` on the validation set by
-    `monitor`, or the `last`.
+    `max_steps` ends a stage early: a budget. `stop_after` validations without gain end it too.
+    `select`: the checkpoint that is kept: the `best` on the validation set by mAP@10, or the `last`.
     """
 
     kind: Literal["adam", "adamw"] = "adam"
@@ -208,7 +207,8 @@ class Optimiser(Section):
 
 
 class Run(Section):
-    """How a run goes about its work; does not change what it learns (but for `precision`).
+    """How a run goes about its work. What it learns is changed by `precision`, and by how often it
+    validates (`evaluate_epochs`), where a schedule or the best checkpoint hangs on that.
 
     `cache`: where decoded sounds are kept, None: in the run's own folder. `decode`: every sound
     once before training (`ahead`), or each time it is heard (`when_needed`), for corpora of months
