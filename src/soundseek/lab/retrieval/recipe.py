@@ -189,7 +189,7 @@ class Optimiser(Section):
     """`audio_rate`, `text_rate`: factors on `learning_rate` for the two encoders.
 
     `max_steps` ends a stage early: a budget. `stop_after` validations without gain end it too.
-    `select`: the checkpoint that is kept: the `best` on the validation set by mAP@10, or the `last`.
+    `select`: which checkpoint is kept: the `best` by mAP@10 on the validation set, or the `last`.
     """
 
     kind: Literal["adam", "adamw"] = "adam"
