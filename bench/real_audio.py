@@ -112,6 +112,11 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
         },
         "as cpjku-audioset, with the report's augmentation but for back translation",
     ),
+    "cpjku-audio-augmentations": (
+        "cpjku2022/no_text_augmentation",
+        {"audio": YAMNET, "text": MINILM},
+        "as cpjku-audioset, with the report's audio augmentation alone",
+    ),
     "samsung": (
         "samsung2024/system5",
         {"audio": SMALL_BEATS, "text": RANDOM_BERT},
@@ -129,6 +134,7 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "cpjku-audioset": {"max_steps": 300},
     "cpjku-audioset-research": {"max_steps": 300},
     "cpjku-augmentations": {"max_steps": 300},
+    "cpjku-audio-augmentations": {"max_steps": 300},
     "surrey-cnn10": {"max_steps": 250},
     "surrey-cnn10-random-text": {"max_steps": 250},
     "surrey-cnn14": {"max_steps": 250},

@@ -92,11 +92,11 @@ class PlainNetwork(LogMelNetwork):
         return x
 
 
-class Cnn10(PlainNetwork):
-    """Four blocks, pooled 2 × 2 each; 512 values every 0.16 s.
+class TaggingNetwork(PlainNetwork):
+    """A plain network of PANNs, with its classifier.
 
     Args:
-        channels: of the four blocks.
+        channels: of the blocks; the public ones by default.
         classes: of the classifier; None for no `embedding` and no `logits`.
         frontend: name of the preset; 64 bands in the public checkpoints.
         dropout: behind every block.
@@ -105,21 +105,23 @@ class Cnn10(PlainNetwork):
     Raises `RecipeError` for another number of channels or an unknown front-end.
     """
 
-    TINY: ClassVar[Mapping[str, Any]] = MappingProxyType({"channels": (4, 8, 8, 16)})
+    PUBLIC_CHANNELS: ClassVar[tuple[int, ...]]
+    LAST_POOL: ClassVar[int]
 
     def __init__(
         self,
         *,
-        channels: Sequence[int] = CNN10_CHANNELS,
+        channels: Sequence[int] | None = None,
         classes: int | None = AUDIOSET_CLASSES,
         frontend: str = "panns_32k",
         dropout: float = 0.2,
         head_dropout: float = 0.5,
     ) -> None:
+        channels = self.PUBLIC_CHANNELS if channels is None else channels
         super().__init__(
             frontend_named(frontend),
-            counted(channels, len(CNN10_CHANNELS), "channels"),
-            last_pool=2,
+            counted(channels, len(self.PUBLIC_CHANNELS), "channels"),
+            last_pool=self.LAST_POOL,
             dropout=dropout,
             head=classifier(channels[-1], classes, head_dropout),
         )
@@ -127,40 +129,25 @@ class Cnn10(PlainNetwork):
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, **options: Any) -> Self:
         """The network of a public checkpoint; see `load_panns`."""
-        sizes = {"channels": channels_in(checkpoint.tensors, CNN10_CHANNELS)}
+        sizes = {"channels": channels_in(checkpoint.tensors, cls.PUBLIC_CHANNELS)}
         return load_panns(cls, checkpoint, sizes, options)
 
 
-class Cnn14(PlainNetwork):
-    """Six blocks, all but the last pooled 2 × 2; 2048 values every 0.32 s.
+class Cnn10(TaggingNetwork):
+    """Four blocks, pooled 2 × 2 each; 512 values every 0.16 s."""
 
-    Args: as of `Cnn10`, with six channels. Cnn14_16k is this with the front-end `panns_16k`.
-    """
+    TINY: ClassVar[Mapping[str, Any]] = MappingProxyType({"channels": (4, 8, 8, 16)})
+    PUBLIC_CHANNELS = CNN10_CHANNELS
+    LAST_POOL = 2
+
+
+class Cnn14(TaggingNetwork):
+    """Six blocks, all but the last pooled 2 × 2; 2048 values every 0.32 s. Cnn14_16k is this with
+    the front-end `panns_16k`."""
 
     TINY: ClassVar[Mapping[str, Any]] = MappingProxyType({"channels": (4, 8, 8, 8, 16, 16)})
-
-    def __init__(
-        self,
-        *,
-        channels: Sequence[int] = CNN14_CHANNELS,
-        classes: int | None = AUDIOSET_CLASSES,
-        frontend: str = "panns_32k",
-        dropout: float = 0.2,
-        head_dropout: float = 0.5,
-    ) -> None:
-        super().__init__(
-            frontend_named(frontend),
-            counted(channels, len(CNN14_CHANNELS), "channels"),
-            last_pool=1,
-            dropout=dropout,
-            head=classifier(channels[-1], classes, head_dropout),
-        )
-
-    @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, **options: Any) -> Self:
-        """The network of a public checkpoint; see `load_panns`."""
-        sizes = {"channels": channels_in(checkpoint.tensors, CNN14_CHANNELS)}
-        return load_panns(cls, checkpoint, sizes, options)
+    PUBLIC_CHANNELS = CNN14_CHANNELS
+    LAST_POOL = 1
 
 
 def load_panns(

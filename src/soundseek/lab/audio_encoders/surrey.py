@@ -56,32 +56,33 @@ class Projection(nn.Module):
         return replace(encoding, embedding=self.layers(encoding.pooled))
 
 
-class SurreyCnn10(PlainNetwork):
-    """Cnn10 without classifier; 512 values every 0.16 s.
+class PlainSurreyNetwork(PlainNetwork):
+    """A plain network of PANNs without classifier, every block pooled 2 × 2.
 
     Args:
-        channels: of the four blocks.
-        projection: sizes (hidden, shared) of the projection that gives `embedding`, (1024, 1024)
-            upstream; None for none. Read from a checkpoint that has one.
+        channels: of the blocks; the public ones by default.
+        projection: sizes (hidden, shared) of the projection that gives `embedding`; None for none.
+            Read from a checkpoint that has one.
         frontend: name of the preset.
         dropout: behind every block.
 
     Raises `RecipeError` for another number of channels or an unknown front-end.
     """
 
-    TINY: ClassVar[Mapping[str, Any]] = Cnn10.TINY
+    PUBLIC_CHANNELS: ClassVar[tuple[int, ...]]
 
     def __init__(
         self,
         *,
-        channels: Sequence[int] = CNN10_CHANNELS,
+        channels: Sequence[int] | None = None,
         projection: Sequence[int] | None = None,
         frontend: str = "panns_32k",
         dropout: float = 0.2,
     ) -> None:
+        channels = self.PUBLIC_CHANNELS if channels is None else channels
         super().__init__(
             frontend_named(frontend),
-            counted(channels, len(CNN10_CHANNELS), "channels"),
+            counted(channels, len(self.PUBLIC_CHANNELS), "channels"),
             last_pool=2,
             dropout=dropout,
             head=_projection(channels[-1], projection),
@@ -93,45 +94,24 @@ class SurreyCnn10(PlainNetwork):
         return load_surrey(
             cls,
             checkpoint,
-            lambda tensors: {"channels": channels_in(tensors, CNN10_CHANNELS)},
+            lambda tensors: {"channels": channels_in(tensors, cls.PUBLIC_CHANNELS)},
             options,
         )
 
 
-class SurreyCnn14(PlainNetwork):
-    """Cnn14 without classifier, its last block pooled 2 × 2 as well; 2048 values every 0.64 s.
+class SurreyCnn10(PlainSurreyNetwork):
+    """Cnn10: 512 values every 0.16 s; upstream's projection is (1024, 1024)."""
 
-    Args: as of `SurreyCnn10`, with six channels; upstream's projection is (2048, 1024), and its
-    dropout always 0.2.
-    """
+    TINY: ClassVar[Mapping[str, Any]] = Cnn10.TINY
+    PUBLIC_CHANNELS = CNN10_CHANNELS
+
+
+class SurreyCnn14(PlainSurreyNetwork):
+    """Cnn14, its last block pooled 2 × 2 as well: 2048 values every 0.64 s; upstream's projection
+    is (2048, 1024), and its dropout always 0.2."""
 
     TINY: ClassVar[Mapping[str, Any]] = Cnn14.TINY
-
-    def __init__(
-        self,
-        *,
-        channels: Sequence[int] = CNN14_CHANNELS,
-        projection: Sequence[int] | None = None,
-        frontend: str = "panns_32k",
-        dropout: float = 0.2,
-    ) -> None:
-        super().__init__(
-            frontend_named(frontend),
-            counted(channels, len(CNN14_CHANNELS), "channels"),
-            last_pool=2,
-            dropout=dropout,
-            head=_projection(channels[-1], projection),
-        )
-
-    @classmethod
-    def from_checkpoint(cls, checkpoint: Checkpoint, **options: Any) -> Self:
-        """The network of a checkpoint of Surrey's or of PANNs'; see `load_surrey`."""
-        return load_surrey(
-            cls,
-            checkpoint,
-            lambda tensors: {"channels": channels_in(tensors, CNN14_CHANNELS)},
-            options,
-        )
+    PUBLIC_CHANNELS = CNN14_CHANNELS
 
 
 class SurreyResNet38(ResidualNetwork):
