@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar, get_args
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -23,6 +24,7 @@ from pydantic import (
 )
 
 from soundseek.errors import RecipeError
+from soundseek.lab.choices import chosen
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 _EXTENDS = "extends"
@@ -50,6 +52,21 @@ def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 SETTINGS: Final = WrapValidator(_told)
+
+
+def name_in(table: Mapping[str, object], what: str) -> AfterValidator:
+    """A string that must be a name in one of the lab's tables; `what` the table holds."""
+
+    def check(name: str) -> str:
+        try:
+            chosen(table, name, what)
+        except RecipeError as error:
+            raise ValueError(str(error)) from error
+        return name
+
+    return AfterValidator(check)
+
+
 """For fields of settings that check themselves: what they refuse is one problem among others."""
 
 _Recipe = TypeVar("_Recipe", bound=BaseModel)
@@ -172,7 +189,8 @@ def _problem(kind: type[BaseModel], problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if not where:
         return str(problem["msg"])
-    line = f"{where}: {problem['msg']} (got {problem['input']!r})"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    line = f"{where}: {said} (got {problem['input']!r})"
     if problem["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         known = _keys_beside(kind, problem["loc"])
         near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1)

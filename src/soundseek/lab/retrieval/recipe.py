@@ -8,8 +8,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from soundseek.lab.audio_encoders import AUDIO_ENCODERS
 from soundseek.lab.augment.settings import AudioAugment, TextAugment
-from soundseek.lab.recipe_files import SETTINGS, RecipeBase, Section, merged
+from soundseek.lab.objectives.table import OBJECTIVES
+from soundseek.lab.recipe_files import SETTINGS, RecipeBase, Section, merged, name_in
+from soundseek.lab.text_encoders import TEXT_ENCODERS
 
 Figure = Literal["R@1", "R@5", "R@10", "mAP@10", "mAP@16", "medR"]
 OF_STAGE = "stage:"
@@ -94,7 +97,7 @@ class Audio(Section):
     compared. `events`: a tagger's classes as a further input.
     """
 
-    encoder: str
+    encoder: Annotated[str, name_in(AUDIO_ENCODERS, "audio encoder")]
     weights: Literal["pretrained", "random"] = "pretrained"
     checkpoint: str | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -110,7 +113,7 @@ class Audio(Section):
 class Events(Section):
     """Sound-event vector: which classes a frozen tagger hears above `threshold`, as 0 and 1."""
 
-    tagger: str
+    tagger: Annotated[str, name_in(AUDIO_ENCODERS, "audio encoder")]
     weights: Literal["pretrained", "random"] = "pretrained"
     checkpoint: str | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -124,7 +127,7 @@ class Text(Section):
     (`soundseek.text.normalise_caption`).
     """
 
-    encoder: str
+    encoder: Annotated[str, name_in(TEXT_ENCODERS, "text encoder")]
     weights: Literal["pretrained", "random"] = "pretrained"
     model: str | None = None
     options: Mapping[str, Any] = Field(default_factory=dict)
@@ -160,7 +163,7 @@ class Space(Section):
 class Term(Section):
     """A term of the objective, its weight, and its options."""
 
-    term: str
+    term: Annotated[str, name_in(OBJECTIVES, "objective")]
     weight: float = Field(default=1.0, gt=0)
     options: Mapping[str, Any] = Field(default_factory=dict)
 
