@@ -87,6 +87,16 @@ class Data(Section):
     fold: int = Field(default=0, ge=0)
 
 
+class Events(Section):
+    """Sound-event vector: which classes a frozen tagger hears above `threshold`, as 0 and 1."""
+
+    tagger: Annotated[str, name_in(AUDIO_ENCODERS, "audio encoder")]
+    weights: Literal["pretrained", "random"] = "pretrained"
+    checkpoint: str | None = None
+    options: Mapping[str, Any] = Field(default_factory=dict)
+    threshold: float = Field(default=0.5, gt=0, lt=1)
+
+
 class Audio(Section):
     """The sound side. `weights: pretrained` needs `checkpoint`, a path or a published file's name;
     random weights must be asked for.
@@ -108,16 +118,6 @@ class Audio(Section):
     dropout: float = Field(default=0.0, ge=0, lt=1)
     pooled: Literal["pooled", "embedding"] = "pooled"
     events: Events | None = None
-
-
-class Events(Section):
-    """Sound-event vector: which classes a frozen tagger hears above `threshold`, as 0 and 1."""
-
-    tagger: Annotated[str, name_in(AUDIO_ENCODERS, "audio encoder")]
-    weights: Literal["pretrained", "random"] = "pretrained"
-    checkpoint: str | None = None
-    options: Mapping[str, Any] = Field(default_factory=dict)
-    threshold: float = Field(default=0.5, gt=0, lt=1)
 
 
 class Text(Section):
