@@ -170,6 +170,24 @@ def test_stripes_are_for_training_alone(
         torch.testing.assert_close(quiet.audio, heard.embedding)
 
 
+@pytest.mark.parametrize(("encoder", "value"), [("yamnet", None), ("beats", 0.0)])
+def test_stripes_are_as_loud_as_their_sound(
+    batch_of: Callable[..., Batch], encoder: str, value: float | None
+) -> None:
+    """0 would be loud among plain log-mels; where a front-end normalises, it is the mean."""
+    model = model_of(encoder)
+    heard: list[torch.Tensor] = []
+    model.audio.encoder.register_forward_pre_hook(lambda _, inputs: heard.append(inputs[0]))
+    batch = batch_of(STRIPES)
+    plain, frames, _ = model.audio.features(batch.waveforms, batch.samples)
+    pair_batch(model, batch, STRIPES, torch.Generator())
+    for item, before, n in zip(heard[0], plain, frames.tolist(), strict=True):
+        changed = (item[:n] - before[:n]).abs().amax(1) > 1e-3
+        assert changed.any()
+        expected = before[:n].mean() if value is None else torch.tensor(value)
+        torch.testing.assert_close(item[:n][changed].mean(), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_the_hook_is_taken_out_even_when_the_encoder_fails(batch_of: Callable[..., Batch]) -> None:
     model = model_of().train()
     batch = batch_of(STRIPES)

@@ -8,14 +8,16 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from soundseek.audio.spec import FrontEndSpec
 from soundseek.errors import RecipeError
 from soundseek.lab.augment.mixup import PairMixPlan, mix_lengths, mix_rows, mix_words
 from soundseek.lab.augment.pipeline import features_for
 from soundseek.lab.augment.settings import AudioAugment
-from soundseek.lab.encodings import AudioEncoding, TextEncoding, Tokens
+from soundseek.lab.encodings import AudioEncoding, TextEncoding, Tokens, masked_mean
 from soundseek.lab.objectives.pairs import PairBatch
 from soundseek.lab.retrieval.batches import Batch
 from soundseek.lab.retrieval.model import RetrievalModel
+from soundseek.lab.retrieval.waveforms import front_end
 from soundseek.lab.text_encoders import FusingTextEncoder
 
 
@@ -82,8 +84,9 @@ def _changed(
     batch: Batch,
     augment: AudioAugment,
 ) -> Tensor:
-    """MixStyle on the features; SpecAugment on them too, or, where the encoder normalises them
-    first, on what it normalised."""
+    """MixStyle on the features; SpecAugment on them too, around their own mean where the front-end
+    does not normalise them (a value of 0 would be loud there), or, where the encoder normalises
+    them first, on what it normalised."""
     if batch.plans is None:
         return features
     plans, between = batch.plans
@@ -93,9 +96,6 @@ def _changed(
         )
     # A clip's windows are changed alike: they are one sound.
     each = [plan for plan in plans for _ in range(count)]
-    encoder = model.audio.audio_encoder
-    if not hasattr(encoder, "augment"):
-        return features_for(features, augment, each, between, lengths=frames)
     styled = features_for(
         features,
         replace(augment, spec_time_stripes=0, spec_band_stripes=0),
@@ -103,7 +103,13 @@ def _changed(
         between,
         lengths=frames,
     )
+    if not augment.spec_time_stripes + augment.spec_band_stripes:
+        return styled
     without_style = replace(augment, p_mixstyle=0.0)
+    encoder = model.audio.audio_encoder
+    if not hasattr(encoder, "augment"):
+        centre = _centre(styled, frames, front_end(encoder))
+        return centre + features_for(styled - centre, without_style, each, between, lengths=frames)
 
     def stripes(normalised: Tensor) -> Tensor:
         heard = (frames > 0).nonzero().squeeze(1) if count > 1 else slice(None)
@@ -117,6 +123,14 @@ def _changed(
 
     encoder.augment = stripes
     return styled
+
+
+def _centre(features: Tensor, frames: Tensor, spec: FrontEndSpec | None) -> Tensor:
+    """`[batch, 1, 1]`: the mean of each item's valid frames; 0 where features are normalised."""
+    if spec is not None and (spec.mean, spec.scale) != (0.0, 1.0):
+        return features.new_zeros(len(features), 1, 1)
+    valid = torch.arange(features.shape[1], device=frames.device) < frames[:, None]
+    return masked_mean(features, valid).mean(1)[:, None, None]
 
 
 def _with_mixed(
