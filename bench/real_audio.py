@@ -48,6 +48,8 @@ SMALL_BEATS = {
         "padding": "whole_patches",
     },
 }
+# The report's seven stripes of up to 58 frames were found on clips of 15 to 30 s.
+SHORT_STRIPES = {"spec_time_stripes": 2, "spec_time_width": 50}
 RANDOM = {"weights": "random", "checkpoint": None}
 YAMNET = {"encoder": "yamnet", "options": {}, "weights": "pretrained", "checkpoint": "YAMNET"}
 YAMNET_RANDOM = {"encoder": "yamnet", "options": {}, **RANDOM}
@@ -108,14 +110,23 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
         {
             "audio": YAMNET,
             "text": MINILM,
-            "augment": {"text": {"p_back_translation": 0.0}, "wordnet": "WORDNET"},
+            "augment": {
+                "text": {"p_back_translation": 0.0},
+                "wordnet": "WORDNET",
+                "audio": SHORT_STRIPES,
+            },
         },
-        "as cpjku-audioset, with the report's augmentation but for back translation",
+        "as cpjku-audioset, all of the report's augmentation (stripes for 5 s) but back translation",
     ),
     "cpjku-audio-augmentations": (
         "cpjku2022/no_text_augmentation",
         {"audio": YAMNET, "text": MINILM},
         "as cpjku-audioset, with the report's audio augmentation alone",
+    ),
+    "cpjku-audio-augmentations-short": (
+        "cpjku2022/no_text_augmentation",
+        {"audio": YAMNET, "text": MINILM, "augment": {"audio": SHORT_STRIPES}},
+        "the same, masking as large a share of 5 s as the report's stripes do of 20 s",
     ),
     "samsung": (
         "samsung2024/system5",
@@ -135,6 +146,7 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "cpjku-audioset-research": {"max_steps": 300},
     "cpjku-augmentations": {"max_steps": 300},
     "cpjku-audio-augmentations": {"max_steps": 300},
+    "cpjku-audio-augmentations-short": {"max_steps": 300},
     "surrey-cnn10": {"max_steps": 250},
     "surrey-cnn10-random-text": {"max_steps": 250},
     "surrey-cnn14": {"max_steps": 250},
