@@ -116,7 +116,7 @@ ROWS: dict[str, tuple[str, dict[str, Any], str]] = {
                 "audio": SHORT_STRIPES,
             },
         },
-        "as cpjku-audioset, all of the report's augmentation (stripes for 5 s) but back translation",
+        "as cpjku-audioset, all of the report's augmentation (stripes for 5 s) but translation",
     ),
     "cpjku-audio-augmentations": (
         "cpjku2022/no_text_augmentation",
