@@ -102,7 +102,7 @@ def silent_hours(path: Path, hours: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
     write_sounds(home / "sounds")
-    # As long as the format allows: on a busy machine twelve hours were heard before the signal came.
+    # Long: on a busy machine twelve hours were heard before the signal came.
     silent_hours(home / "sounds" / "zzz.wav", hours=36)
     with process("index", "sounds", "--threads", "1") as running:
         wait_until_stored(home / "library" / "library.db", clips=6)
