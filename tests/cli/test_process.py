@@ -102,9 +102,8 @@ def silent_hours(path: Path, hours: int) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
     write_sounds(home / "sounds")
-    # Long: on a busy machine twelve hours were heard before the signal came.
-    silent_hours(home / "sounds" / "zzz.wav", hours=36)
-    with process("index", "sounds", "--threads", "1") as running:
+    silent_hours(home / "sounds" / "zzz.wav", hours=12)
+    with process("index", "sounds", "--threads", "1", preexec_fn=hears_ctrl_c) as running:
         wait_until_stored(home / "library" / "library.db", clips=6)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=30)
@@ -118,6 +117,12 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
     again = typed("index", "sounds")
     assert again.exit_code == 0
     assert "6 known" in again.stdout
+
+
+def hears_ctrl_c() -> None:
+    """A process that was started in the background, as these tests may be, ignores Ctrl-C and
+    hands that down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until_stored(database: Path, clips: int) -> None:
