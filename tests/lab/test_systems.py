@@ -10,6 +10,7 @@ pytest.importorskip("torch")
 
 from soundseek.errors import RecipeError
 from soundseek.lab import systems
+from soundseek.lab.choices import placed
 from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.systems import SYSTEMS, load_recipe, recipe_of
 
@@ -19,10 +20,10 @@ pytestmark = pytest.mark.lab
 @pytest.mark.parametrize("name", sorted(SYSTEMS))
 def test_what_a_system_names_is_there(name: str) -> None:
     system = SYSTEMS[name]
-    kind = systems._placed(system.recipe)
+    kind = placed(system.recipe)
     assert issubclass(kind, RecipeBase)
     assert kind.model_fields["system"].annotation.__args__ == (name,)
-    assert callable(systems._placed(system.train))
+    assert callable(placed(system.train))
 
 
 def test_a_recipe_names_its_system(tmp_path: Path) -> None:
@@ -46,7 +47,7 @@ def test_a_recipe_is_trained_by_its_system(monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.setattr(
         systems, "SYSTEMS", {"distilled": SYSTEMS["distilled"]._replace(train="a:b")}
     )
-    monkeypatch.setattr(systems, "_placed", lambda place: {"a:b": fake}[place])
+    monkeypatch.setattr(systems, "placed", lambda place: {"a:b": fake}[place])
     recipe: Any = type("R", (), {"system": "distilled", "name": "x"})()
     assert systems.train(recipe, tmp_path) == tmp_path / "made"
     assert called == [("x", tmp_path)]

@@ -1,10 +1,11 @@
-"""Looking a name up in one of the lab's tables."""
+"""Looking a name up in one of the lab's tables, and what a row of it names."""
 
 from __future__ import annotations
 
 import difflib
+import importlib
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from soundseek.errors import RecipeError
 
@@ -24,3 +25,9 @@ def chosen(table: Mapping[str, _Built], name: str, what: str) -> _Built:
         remedy=(f"did you mean {near[0]!r}? " if near else "")
         + f"choices: {', '.join(sorted(table))}",
     )
+
+
+def placed(place: str) -> Any:
+    """What stands at `module:name`; the module is imported now."""
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)

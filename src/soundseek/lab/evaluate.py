@@ -7,6 +7,7 @@ never counted as a mistake. Evaluation is deterministic: whole clips, window by 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,3 +50,14 @@ def zero_shot(
     chosen = (audio @ encode_text(names).T).argmax(axis=1)
     correct = np.array([names[i] == label for i, label in zip(chosen, labels, strict=True)])
     return Metric(float(correct.mean()), jackknife_interval(correct.astype(np.float64)))
+
+
+def plain(metrics: dict[str, Metric]) -> dict[str, Any]:
+    """Figures as JSON holds them."""
+    return {
+        name: {
+            "value": round(metric.value, 5),
+            "ci95": None if metric.ci95 is None else [round(bound, 5) for bound in metric.ci95],
+        }
+        for name, metric in metrics.items()
+    }

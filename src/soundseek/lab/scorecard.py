@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from soundseek.errors import AudioError, DataError
 from soundseek.lab.data.manifest import Clip, select
-from soundseek.lab.evaluate import retrieval_scores, zero_shot
-from soundseek.metrics.retrieval import Metric
+from soundseek.lab.evaluate import plain, retrieval_scores, zero_shot
 
 _Floats = NDArray[np.float32]
 EncodeAudio = Callable[[str], _Floats]
@@ -66,7 +65,7 @@ def scorecard(
         if not chosen:
             continue
         queries, metrics = retrieval_scores(chosen, audio, encode_text)
-        card[name] = {"clips": len(chosen), "queries": queries, "metrics": _plain(metrics)}
+        card[name] = {"clips": len(chosen), "queries": queries, "metrics": plain(metrics)}
     for name, options in ZERO_SHOT.items():
         chosen, audio = of(options)
         if not chosen:
@@ -76,19 +75,9 @@ def scorecard(
         card[name] = {
             "clips": len(chosen),
             "classes": classes,
-            "metrics": _plain({"accuracy": accuracy}),
+            "metrics": plain({"accuracy": accuracy}),
         }
     return card
-
-
-def _plain(metrics: dict[str, Metric]) -> dict[str, Any]:
-    return {
-        name: {
-            "value": round(metric.value, 5),
-            "ci95": None if metric.ci95 is None else [round(bound, 5) for bound in metric.ci95],
-        }
-        for name, metric in metrics.items()
-    }
 
 
 def table(cards: dict[str, dict[str, Any]]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from soundseek.errors import BundleError, RecipeError
-from soundseek.lab.choices import chosen
+from soundseek.lab.choices import chosen, placed
 from soundseek.lab.recipe_files import (
     RecipeBase,
     find_recipe,
@@ -93,13 +92,13 @@ def recipe_of(document: Mapping[str, Any], where: str) -> RecipeBase:
     name = document.get("system")
     if name is None:
         raise RecipeError(f"{where} names no system", remedy=f"system: {' | '.join(SYSTEMS)}")
-    kind: type[RecipeBase] = _placed(chosen(SYSTEMS, str(name), "system").recipe)
+    kind: type[RecipeBase] = placed(chosen(SYSTEMS, str(name), "system").recipe)
     return validated(kind, document, where)
 
 
 def train(recipe: RecipeBase, run_folder: Path, say: Say = print) -> Path:
     """Train what the recipe describes, or resume it; returns the path of what was made."""
-    made: Path = _placed(_system_of(recipe).train)(recipe, run_folder, say)
+    made: Path = placed(_system_of(recipe).train)(recipe, run_folder, say)
     return made
 
 
@@ -123,7 +122,7 @@ def export(
     if system.export is None:
         why, instead = system.no_export
         raise BundleError(f"the run in {run_folder} {why}", remedy=instead)
-    made: Path = _placed(system.export)(
+    made: Path = placed(system.export)(
         run_folder, destination, name=name, say=say, window_s=window_s
     )
     return made
@@ -139,17 +138,12 @@ def small(recipe: RecipeBase, folder: Path) -> RecipeBase:
         raise RecipeError(
             f"{recipe.name} has no small form", remedy="shorten it by overrides instead of --smoke"
         )
-    made: RecipeBase = _placed(place)(recipe, folder)
+    made: RecipeBase = placed(place)(recipe, folder)
     return made
 
 
 def _system_of(recipe: RecipeBase) -> System:
     return SYSTEMS[recipe.system]  # type: ignore[attr-defined]
-
-
-def _placed(place: str) -> Any:
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
 
 
 __all__ = ["SYSTEMS", "System", "export", "load_recipe", "recipe_names", "recipe_of", "train"]

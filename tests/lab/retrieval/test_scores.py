@@ -11,11 +11,12 @@ import pytest
 
 pytest.importorskip("torch")
 
+from soundseek.lab.evaluate import plain
 from soundseek.lab.retrieval import train
 from soundseek.lab.retrieval.evaluation import run_similarities
 from soundseek.lab.retrieval.recipe import Published
 from soundseek.lab.retrieval.report import write_scores
-from soundseek.lab.retrieval.scores import Similarities, plain, similarities, write_predictions
+from soundseek.lab.retrieval.scores import Similarities, similarities, write_predictions
 from soundseek.metrics.retrieval import Metric
 from support.retrieval import Document, rows
 

@@ -7,7 +7,6 @@ and `TINY`, options of a variant that is small enough for a smoke run.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 
 from soundseek.audio.spec import FrontEndSpec
 from soundseek.lab.checkpoints import Checkpoint, read_checkpoint
-from soundseek.lab.choices import chosen
+from soundseek.lab.choices import chosen, placed
 from soundseek.lab.encodings import AudioEncoding
 
 _HERE = "soundseek.lab.audio_encoders"
@@ -75,8 +74,8 @@ AUDIO_ENCODERS: Final[Mapping[str, Row]] = MappingProxyType(
 
 def encoder_class(name: str) -> type[AudioEncoderModule]:
     """The class behind a name. Raises `RecipeError` with the choices for an unknown one."""
-    module, _, attribute = chosen(AUDIO_ENCODERS, name, "audio encoder").place.partition(":")
-    return cast("type[AudioEncoderModule]", getattr(importlib.import_module(module), attribute))
+    kind: type[AudioEncoderModule] = placed(chosen(AUDIO_ENCODERS, name, "audio encoder").place)
+    return kind
 
 
 def build_audio_encoder(name: str, options: Mapping[str, Any] | None = None) -> AudioEncoderModule:

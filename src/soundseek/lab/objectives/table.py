@@ -6,7 +6,6 @@ constructor are those of the recipe. The loss itself is a function beside it.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from torch import nn
 
-from soundseek.lab.choices import chosen
+from soundseek.lab.choices import chosen, placed
 from soundseek.lab.text_encoders import FusingTextEncoder
 
 _HERE = "soundseek.lab.objectives"
@@ -69,8 +68,7 @@ def build_term(
     value, and for a term that the model cannot serve.
     """
     row = chosen(OBJECTIVES, name, "objective")
-    module, _, attribute = row.place.partition(":")
-    kind = getattr(importlib.import_module(module), attribute)
+    kind = placed(row.place)
     known = list(inspect.signature(kind.__init__).parameters)[1:]
     for option in options or {}:
         chosen({key: None for key in known if key != "model_facts"}, option, f"option of {name}")

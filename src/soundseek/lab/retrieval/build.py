@@ -10,7 +10,12 @@ from typing import Any, cast
 import torch
 
 from soundseek.errors import RecipeError
-from soundseek.lab.audio_encoders import AudioEncoderModule, build_audio_encoder, load
+from soundseek.lab.audio_encoders import (
+    AudioEncoderModule,
+    build_audio_encoder,
+    encoder_class,
+    load,
+)
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.objectives.table import ModelFacts
 from soundseek.lab.published_weights import WEIGHTS, find_weights
@@ -185,16 +190,10 @@ def _weighted(
 
 
 def _rebuilt_audio_encoder(audio: Audio, resources: Mapping[str, Any]) -> AudioEncoderModule:
-    from_resources = getattr(_class_of(audio.encoder), "from_resources", None)
+    from_resources = getattr(encoder_class(audio.encoder), "from_resources", None)
     if from_resources is not None:
         return cast("AudioEncoderModule", from_resources(resources))
     return build_audio_encoder(audio.encoder, resources)
-
-
-def _class_of(name: str) -> Any:
-    from soundseek.lab.audio_encoders import encoder_class
-
-    return encoder_class(name)
 
 
 def _fusing_options(recipe: RetrievalRecipe, audio_width: int) -> dict[str, Any]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from soundseek.errors import RecipeError
 from soundseek.lab.data.manifest import Clip
@@ -31,7 +28,6 @@ def event_vectors(
     Raises `RecipeError` for an encoder without classes.
     """
     tagger = build_tagger(events, seed)
-    cast("nn.Module", tagger).eval()
     store = open_store(clips, tagger.sample_rate, str(cache))
     least = tagger.sample_rate
     rows = []

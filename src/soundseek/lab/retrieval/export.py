@@ -25,6 +25,7 @@ from soundseek.errors import BundleError, SoundseekError
 from soundseek.lab.calibrate import fit_calibration
 from soundseek.lab.credits import licences
 from soundseek.lab.data.manifest import Clip
+from soundseek.lab.evaluate import plain
 from soundseek.lab.objectives.nt_xent import NtXent
 from soundseek.lab.onnx_export import audio_onnx, text_onnx
 from soundseek.lab.recipe_files import validated
@@ -35,7 +36,7 @@ from soundseek.lab.retrieval.graphs import AudioNetwork, TextNetwork
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Say, prepare_part
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
-from soundseek.lab.retrieval.scores import Similarities, plain, similarities
+from soundseek.lab.retrieval.scores import Similarities, similarities
 from soundseek.lab.retrieval.text_files import TextFiles, text_files
 from soundseek.lab.retrieval.trained import Trained, load_trained
 from soundseek.lab.retrieval.waveforms import front_end

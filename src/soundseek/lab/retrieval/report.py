@@ -7,12 +7,13 @@ from pathlib import Path
 
 import torch
 
+from soundseek.lab.evaluate import plain
 from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, Say
 from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
-from soundseek.lab.retrieval.scores import Similarities, plain, similarities, write_predictions
+from soundseek.lab.retrieval.scores import Similarities, similarities, write_predictions
 
 SCORES, PREDICTIONS = "scores.json", "predictions.csv"
 

@@ -51,14 +51,3 @@ def write_predictions(found: Similarities, path: Path) -> None:
         writer.writerow(["caption", *(f"file_name_{i + 1}" for i in range(order.shape[1]))])
         for query, places in zip(found.queries, order, strict=True):
             writer.writerow([query, *(names[i] for i in places)])
-
-
-def plain(metrics: dict[str, Metric]) -> dict[str, dict[str, object]]:
-    """Figures as JSON holds them."""
-    return {
-        name: {
-            "value": round(metric.value, 5),
-            "ci95": None if metric.ci95 is None else [round(bound, 5) for bound in metric.ci95],
-        }
-        for name, metric in metrics.items()
-    }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self, cast
+from typing import Any, ClassVar, Final, Literal, NamedTuple, Protocol, Self
 
 from torch import Tensor
 
-from soundseek.lab.choices import chosen
+from soundseek.lab.choices import chosen, placed
 from soundseek.lab.encodings import TextEncoding, Tokens
 
 _HERE = "soundseek.lab.text_encoders"
@@ -88,8 +87,8 @@ TEXT_ENCODERS: Final[Mapping[str, Row]] = MappingProxyType(
 
 def text_encoder_class(name: str) -> type[TextEncoderModule]:
     """The class behind a name. Raises `RecipeError` with the choices for an unknown one."""
-    module, _, attribute = chosen(TEXT_ENCODERS, name, "text encoder").place.partition(":")
-    return cast("type[TextEncoderModule]", getattr(importlib.import_module(module), attribute))
+    kind: type[TextEncoderModule] = placed(chosen(TEXT_ENCODERS, name, "text encoder").place)
+    return kind
 
 
 def create_text_encoder(
