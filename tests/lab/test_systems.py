@@ -8,7 +8,7 @@ import yaml
 
 pytest.importorskip("torch")
 
-from soundseek.errors import RecipeError
+from soundseek.errors import DataError, RecipeError
 from soundseek.lab import systems
 from soundseek.lab.choices import placed
 from soundseek.lab.recipe_files import RecipeBase
@@ -40,7 +40,7 @@ def test_a_recipe_names_its_system(tmp_path: Path) -> None:
 def test_a_recipe_is_trained_by_its_system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     called: list[Any] = []
 
-    def fake(recipe: RecipeBase, folder: Path, say: Any) -> Path:
+    def fake(recipe: RecipeBase, folder: Path, say: Any, *, watch: Any) -> Path:
         called.append((recipe.name, folder))
         return folder / "made"
 
@@ -51,3 +51,28 @@ def test_a_recipe_is_trained_by_its_system(monkeypatch: pytest.MonkeyPatch, tmp_
     recipe: Any = type("R", (), {"system": "distilled", "name": "x"})()
     assert systems.train(recipe, tmp_path) == tmp_path / "made"
     assert called == [("x", tmp_path)]
+
+
+def test_similarities_of_a_run_are_read_or_made_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Found:
+        def save(self, folder: Path) -> None:
+            folder.mkdir(parents=True)
+
+    found = Found()
+    monkeypatch.setattr(
+        systems, "SYSTEMS", {"retrieval": SYSTEMS["retrieval"]._replace(similarities="a:b")}
+    )
+    monkeypatch.setattr(systems, "placed", lambda place: lambda folder, say, part: found)
+    (tmp_path / "recipe.json").write_text('{"system": "retrieval"}', encoding="utf-8")
+    assert systems.similarities(tmp_path, part="validation") is found  # type: ignore[comparison-overlap]
+    # What was kept is read: here it is a folder of nothing.
+    with pytest.raises(DataError, match=r"no similarities in .*validation"):
+        systems.similarities(tmp_path, part="validation")
+
+
+def test_a_system_without_a_model_tells_what_it_kept_alone(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text('{"system": "ensemble"}', encoding="utf-8")
+    with pytest.raises(DataError, match=r"keeps no similarities of test\n.*come to its end"):
+        systems.similarities(tmp_path)

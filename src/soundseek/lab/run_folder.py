@@ -18,6 +18,8 @@ SCHEMA_VERSION = 1
 CHECKPOINT = "last.pt"
 _RECIPE = "recipe.json"
 METRICS, VALIDATION = "metrics.csv", "validation.csv"
+SIMILARITIES = "similarities"
+"""Below it, a folder of similarities a part: `test`, `validation`."""
 
 
 @dataclass(frozen=True)

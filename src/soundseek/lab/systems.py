@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from soundseek.errors import BundleError, RecipeError
+from soundseek.errors import BundleError, DataError, RecipeError
 from soundseek.lab.choices import chosen, placed
+from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import (
     RecipeBase,
     find_recipe,
@@ -17,15 +18,19 @@ from soundseek.lab.recipe_files import (
     validated,
 )
 
+if TYPE_CHECKING:
+    from soundseek.lab.similarities import Similarities
+
 Say = Callable[[str], None]
 
 
 class System(NamedTuple):
     """Places (`module:name`) of a system's recipe class; of its training function, which takes
     (recipe, run folder, say) and returns the path of what it made; of what makes the recipe small
-    enough to be tried on synthetic sounds: (recipe, folder for the sounds) → recipe, or None; and
-    of what makes a bundle of a run: (run folder, destination, name=, say=, window_s=) → the
-    bundle's folder.
+    enough to be tried on synthetic sounds: (recipe, folder for the sounds) → recipe, or None; of
+    what lets a run's model hear a part of its clips: (run folder, say, part=) → similarities, or
+    None where the run keeps all it can tell; and of what makes a bundle of a run: (run folder,
+    destination, name=, say=, window_s=) → the bundle's folder.
 
     Where no bundle can be made, `export` is None and `no_export` is why, and what to do instead.
     """
@@ -33,6 +38,7 @@ class System(NamedTuple):
     recipe: str
     train: str
     small: str | None
+    similarities: str | None
     export: str | None
     no_export: tuple[str, str] = ("", "")
 
@@ -43,18 +49,21 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             "soundseek.lab.distilled.recipe:Recipe",
             "soundseek.lab.distilled.train:train",
             None,
+            "soundseek.lab.distilled.evaluation:run_similarities",
             "soundseek.lab.distilled.export:export_run",
         ),
         "retrieval": System(
             "soundseek.lab.retrieval.recipe:RetrievalRecipe",
             "soundseek.lab.retrieval.train:train",
             "soundseek.lab.retrieval.tiny:tiny",
+            "soundseek.lab.retrieval.evaluation:run_similarities",
             "soundseek.lab.retrieval.export:export_run",
         ),
         "ensemble": System(
             "soundseek.lab.retrieval.ensemble:EnsembleRecipe",
             "soundseek.lab.retrieval.ensemble:train",
             "soundseek.lab.retrieval.tiny:tiny_ensemble",
+            None,
             None,
             (
                 "is an ensemble, and a bundle holds one model",
@@ -65,6 +74,7 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             "soundseek.lab.retrieval.caption_match:CaptionMatchRecipe",
             "soundseek.lab.retrieval.caption_match:train",
             "soundseek.lab.retrieval.tiny:tiny_caption_match",
+            None,
             None,
             (
                 "compares texts with generated captions: it has no network that hears sound",
@@ -96,10 +106,39 @@ def recipe_of(document: Mapping[str, Any], where: str) -> RecipeBase:
     return validated(kind, document, where)
 
 
-def train(recipe: RecipeBase, run_folder: Path, say: Say = print) -> Path:
-    """Train what the recipe describes, or resume it; returns the path of what was made."""
-    made: Path = placed(_system_of(recipe).train)(recipe, run_folder, say)
+def train(
+    recipe: RecipeBase, run_folder: Path, say: Say = print, *, watch: Watch | None = None
+) -> Path:
+    """Train what the recipe describes, or resume it; returns the path of what was made.
+
+    `watch` is told of every validation. What it raises ends the run, which can go on later.
+    """
+    made: Path = placed(_system_of(recipe).train)(recipe, run_folder, say, watch=watch)
     return made
+
+
+def similarities(run_folder: Path, *, part: str = "test", say: Say = print) -> Similarities:
+    """Every caption of a part (`test` or `validation`) of a run's clips against every clip of it.
+
+    What the run keeps is read; otherwise its model hears the clips, and the result is kept. Raises
+    `DataError` where there is no run, or nothing that could tell.
+    """
+    from soundseek.lab.run_folder import SIMILARITIES, RunFolder  # which loads torch
+    from soundseek.lab.similarities import open_similarities
+
+    kept = run_folder / SIMILARITIES / part
+    document = RunFolder(run_folder).document()
+    if kept.is_dir():
+        return open_similarities(kept)
+    place = chosen(SYSTEMS, str(document["system"]), "system").similarities
+    if place is None:
+        raise DataError(
+            f"{run_folder} keeps no similarities of {part}",
+            remedy="let the run come to its end: soundseek train RECIPE --out RUN",
+        )
+    found: Similarities = placed(place)(run_folder, say, part=part)
+    found.save(kept)
+    return found
 
 
 def export(
@@ -146,4 +185,13 @@ def _system_of(recipe: RecipeBase) -> System:
     return SYSTEMS[recipe.system]  # type: ignore[attr-defined]
 
 
-__all__ = ["SYSTEMS", "System", "export", "load_recipe", "recipe_names", "recipe_of", "train"]
+__all__ = [
+    "SYSTEMS",
+    "System",
+    "export",
+    "load_recipe",
+    "recipe_names",
+    "recipe_of",
+    "similarities",
+    "train",
+]

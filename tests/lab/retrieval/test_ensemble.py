@@ -20,7 +20,7 @@ from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval import ensemble
 from soundseek.lab.retrieval.ensemble import EnsembleRecipe, combined, members_of, scaled
 from soundseek.lab.retrieval.evaluation import run_similarities
-from soundseek.lab.retrieval.scores import Similarities
+from soundseek.lab.similarities import Similarities
 from support.retrieval import Document, silent
 
 pytestmark = pytest.mark.lab
@@ -145,12 +145,12 @@ def test_an_ensemble_is_trained_scored_and_resumed(
     with monkeypatch.context() as patch:
         real, trained = ensemble.train_member, 0
 
-        def interrupted(*arguments: Any) -> Any:
+        def interrupted(*arguments: Any, **named: Any) -> Any:
             nonlocal trained
             trained += 1
             if trained == 2:
                 raise KeyboardInterrupt
-            return real(*arguments)
+            return real(*arguments, **named)
 
         patch.setattr(ensemble, "train_member", interrupted)
         with pytest.raises(KeyboardInterrupt):

@@ -16,7 +16,8 @@ from soundseek.lab.retrieval import train
 from soundseek.lab.retrieval.evaluation import run_similarities
 from soundseek.lab.retrieval.recipe import Published
 from soundseek.lab.retrieval.report import write_scores
-from soundseek.lab.retrieval.scores import Similarities, similarities, write_predictions
+from soundseek.lab.retrieval.scores import write_predictions
+from soundseek.lab.similarities import Similarities, similarities
 from soundseek.metrics.retrieval import Metric
 from support.retrieval import Document, rows
 

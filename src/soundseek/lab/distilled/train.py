@@ -24,12 +24,19 @@ from soundseek.lab.distilled.prepare import Prepared, prepare
 from soundseek.lab.distilled.recipe import ObjectiveSection, Recipe
 from soundseek.lab.distilled.terms import FeatureMatch, audio_terms, contrastive_term, lesson
 from soundseek.lab.distilled.validation import validation_scores
+from soundseek.lab.progress import Validation, Watch
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
 
 _TERMS = tuple(ObjectiveSection.model_fields)
 
 
-def train(recipe: Recipe, run_folder: Path, say: Callable[[str], None] = print) -> Path:
+def train(
+    recipe: Recipe,
+    run_folder: Path,
+    say: Callable[[str], None] = print,
+    *,
+    watch: Watch | None = None,
+) -> Path:
     """Train, or resume what stands in `run_folder`; returns the checkpoint's path.
 
     The folder gets recipe.json, metrics.csv, validation.csv and last.pt. Raises `RecipeError` if
@@ -42,14 +49,20 @@ def train(recipe: Recipe, run_folder: Path, say: Callable[[str], None] = print) 
     saved = folder.saved()
     if saved is not None:
         prepared = _as_saved(prepared, saved)
-    return _Loop(recipe, prepared, folder, say).run(saved)
+    return _Loop(recipe, prepared, folder, say, watch).run(saved)
 
 
 class _Loop:
     def __init__(
-        self, recipe: Recipe, prepared: Prepared, folder: RunFolder, say: Callable[[str], None]
+        self,
+        recipe: Recipe,
+        prepared: Prepared,
+        folder: RunFolder,
+        say: Callable[[str], None],
+        watch: Watch | None,
     ) -> None:
         self.recipe, self.prepared, self.folder, self.say = recipe, prepared, folder, say
+        self.watch = watch
         self.batcher = TextBatcher(prepared.tokenizer_json, recipe.text.max_tokens)
         self.model = build_biencoder(recipe, prepared.anchors, prepared.tokenizer_json)
         self.match = FeatureMatch(recipe.audio.width)
@@ -217,6 +230,9 @@ class _Loop:
         )
         self.folder.append(VALIDATION, {"step": self.step, **scores})
         self.say("validation  " + "  ".join(f"{k} {v:.4f}" for k, v in scores.items()))
+        if self.watch is not None:
+            # Windows are drawn, not gone through: a step in time is the only measure.
+            self.watch(Validation("train", self.step, float(self.step), scores))
 
     def _save(self) -> None:
         self.folder.save(

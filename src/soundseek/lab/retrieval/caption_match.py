@@ -11,15 +11,16 @@ import numpy as np
 import torch
 
 from soundseek.errors import DataError
+from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.retrieval.build import build_text_encoder, written_as
 from soundseek.lab.retrieval.clips import test_clips
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import Data, Published, Run, Text
 from soundseek.lab.retrieval.report import SCORES, write_scores
-from soundseek.lab.retrieval.scores import similarities
 from soundseek.lab.retrieval.towers import TextTower
 from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.similarities import similarities
 
 _NAMES = ("id", "file_name")
 _CAPTIONS = ("caption_predicted", "prediction", "caption")
@@ -38,8 +39,11 @@ class CaptionMatchRecipe(RecipeBase):
     run: Run = Run()
 
 
-def train(recipe: CaptionMatchRecipe, run_folder: Path, say: Say = print) -> Path:
-    """Match and score (nothing is trained); returns the path of the scores.
+def train(
+    recipe: CaptionMatchRecipe, run_folder: Path, say: Say = print, *, watch: Watch | None = None
+) -> Path:
+    """Match and score (nothing is trained, so there is nothing to `watch`); returns the path of the
+    scores.
 
     Raises `DataError` for clips without a generated caption.
     """

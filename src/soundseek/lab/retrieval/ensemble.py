@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from soundseek.errors import DataError, RecipeError
+from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import (
     RecipeBase,
     Section,
@@ -23,9 +24,9 @@ from soundseek.lab.retrieval.evaluation import run_similarities
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
 from soundseek.lab.retrieval.report import SCORES, write_scores
-from soundseek.lab.retrieval.scores import Similarities
 from soundseek.lab.retrieval.train import train as train_member
 from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.similarities import Similarities
 
 _Floats = NDArray[np.float32]
 Scale = Literal["none", "zscore", "rank"]
@@ -89,7 +90,9 @@ def members_of(recipe: EnsembleRecipe) -> list[NamedMember]:
     return members
 
 
-def train(recipe: EnsembleRecipe, run_folder: Path, say: Say = print) -> Path:
+def train(
+    recipe: EnsembleRecipe, run_folder: Path, say: Say = print, *, watch: Watch | None = None
+) -> Path:
     """Train every member into a folder of its name below `run_folder`, resuming those that are
     there, then score the ensemble; returns the path of its scores.
 
@@ -100,7 +103,7 @@ def train(recipe: EnsembleRecipe, run_folder: Path, say: Say = print) -> Path:
     found = []
     for number, (name, member) in enumerate(members, start=1):
         say(f"member {number} of {len(members)}: {name}")
-        train_member(member, folder.path / name, say)
+        train_member(member, folder.path / name, say, watch=watch)
         found.append(run_similarities(folder.path / name, say))
     write_scores(folder.path, recipe, recipe.published, combined(found, recipe.scale), say)
     return folder.path / SCORES

@@ -36,12 +36,12 @@ from soundseek.lab.retrieval.graphs import AudioNetwork, TextNetwork
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Say, prepare_part
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
-from soundseek.lab.retrieval.scores import Similarities, similarities
 from soundseek.lab.retrieval.text_files import TextFiles, text_files
 from soundseek.lab.retrieval.trained import Trained, load_trained
 from soundseek.lab.retrieval.waveforms import front_end
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.scored_bundle import Measured, Networks, write_scored
+from soundseek.lab.similarities import Similarities, similarities
 
 DEFAULT_WINDOW_S = 10.0
 

@@ -1,4 +1,4 @@
-"""The figures that a finished run leaves: scores.json and predictions.csv."""
+"""What a finished run leaves of its test set: figures, predictions, similarities."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, Say
 from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
-from soundseek.lab.retrieval.scores import Similarities, similarities, write_predictions
+from soundseek.lab.retrieval.scores import write_predictions
+from soundseek.lab.run_folder import SIMILARITIES
+from soundseek.lab.similarities import Similarities, similarities
 
 SCORES, PREDICTIONS = "scores.json", "predictions.csv"
 
@@ -36,7 +38,7 @@ def score_run(
 def write_scores(
     folder: Path, recipe: RecipeBase, published: Published | None, found: Similarities, say: Say
 ) -> None:
-    """scores.json and predictions.csv of a test set's similarities."""
+    """scores.json, predictions.csv and similarities/test of a test set."""
     metrics = found.metrics()
     document = {
         "recipe": recipe.name,
@@ -48,5 +50,6 @@ def write_scores(
     }
     (folder / SCORES).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     write_predictions(found, folder / PREDICTIONS)
+    found.save(folder / SIMILARITIES / "test")
     shown = "  ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
     say(f"test ({len(found.clips)} clips, {len(found.queries)} queries)  {shown}")

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from soundseek.errors import DataError
 from soundseek.lab.objectives.objective import Objective
+from soundseek.lab.progress import Validation, Watch
 from soundseek.lab.retrieval.batches import Batch, BatchMaker
 from soundseek.lab.retrieval.build import resources_of, window_samples
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
@@ -27,10 +28,10 @@ from soundseek.lab.retrieval.pairs import Pair, PairOrder
 from soundseek.lab.retrieval.prepare import Part, Say
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.schedules import Rate
-from soundseek.lab.retrieval.scores import similarities
 from soundseek.lab.retrieval.teachers import Teacher, correspondences
 from soundseek.lab.retrieval.trained import keep, stage_file
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
+from soundseek.lab.similarities import similarities
 
 _MONITOR = "mAP@10"
 
@@ -73,9 +74,11 @@ class Stage:
         say: Say,
         *,
         before: int,
+        watch: Watch | None = None,
     ) -> None:
         self.name, self.recipe, self.model, self.objective = name, recipe, model, objective
         self.material, self.folder, self.say, self.before = material, folder, say, before
+        self.watch = watch
         settings = recipe.optimiser
         self.order = PairOrder(
             material.train.clips,
@@ -262,6 +265,9 @@ class Stage:
         self.folder.append(VALIDATION, row | {name: figures.get(name, math.nan) for name in names})
         shown = "  ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures)
         self.say(f"validation  {shown}{'  (kept)' if better else ''}")
+        if self.watch is not None:
+            epoch = progress.step / self.order.batches
+            self.watch(Validation(self.name, self.before + progress.step, epoch, figures))
 
     def _validation_loss(self) -> float:
         part = self.material.validation

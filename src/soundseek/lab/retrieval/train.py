@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from soundseek.lab.data.manifest import Clip
+from soundseek.lab.progress import Watch
 from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.build import build_model, build_objective, rebuild_model
 from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
@@ -27,7 +28,9 @@ from soundseek.lab.run_folder import RunFolder
 Say = Callable[[str], None]
 
 
-def train(recipe: RetrievalRecipe, run_folder: Path, say: Say = print) -> Path:
+def train(
+    recipe: RetrievalRecipe, run_folder: Path, say: Say = print, *, watch: Watch | None = None
+) -> Path:
     """Train, or resume what stands in `run_folder`; returns the path of the model that was kept.
 
     The folder gets recipe.json, metrics.csv, validation.csv, last.pt, a kept model a stage,
@@ -37,13 +40,15 @@ def train(recipe: RetrievalRecipe, run_folder: Path, say: Say = print) -> Path:
     folder = RunFolder.claim(run_folder, recipe)
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
-    _Training(recipe, folder, say).run()
+    _Training(recipe, folder, say, watch).run()
     return folder.path / KEPT
 
 
 class _Training:
-    def __init__(self, recipe: RetrievalRecipe, folder: RunFolder, say: Say) -> None:
-        self.recipe, self.folder, self.say = recipe, folder, say
+    def __init__(
+        self, recipe: RetrievalRecipe, folder: RunFolder, say: Say, watch: Watch | None
+    ) -> None:
+        self.recipe, self.folder, self.say, self.watch = recipe, folder, say, watch
         self.cache = Path(recipe.run.cache) if recipe.run.cache else folder.cache
         self.stages = list(recipe.plain_stages())
         self._sets: dict[str, ClipSets] = {}
@@ -110,7 +115,17 @@ class _Training:
             BatchMaker(train.sounds, recipe.augment, resources, recipe.seed, extra),
             self._teachers(recipe, train),
         )
-        return Stage(name, recipe, model, objective, material, self.folder, self.say, before=before)
+        return Stage(
+            name,
+            recipe,
+            model,
+            objective,
+            material,
+            self.folder,
+            self.say,
+            before=before,
+            watch=self.watch,
+        )
 
     def _clips(self, recipe: RetrievalRecipe) -> ClipSets:
         data = recipe.data
