@@ -112,7 +112,8 @@ def retrieval(
             among = f" among {count(files, 'file')}" if files is not None else ""
             say(strong(f"text to audio: {count(found[0].n, 'text')}{among}"))
             print_figures(document)
-            _note_depth(systems)
+            for system, figures in zip(systems, found, strict=True):
+                _note_left_out(system, figures)
     if direction != "text-to-audio":
         found = [_audio_to_text(system) for system in systems]
         document["audio_to_text"] = part = document_of(found, other, seed)
@@ -136,15 +137,13 @@ def _audio_to_text(system: Matched) -> Evaluation:
     return evaluated(system.audio_to_text()[1])
 
 
-def _note_depth(systems: list[Matched]) -> None:
-    for system in systems:
-        if system.depth is not None:
-            say(
-                f"note: {shown_path(system.predictions.path)} names "
-                f"{count(system.depth, 'file')} a text: what looks further is left out "
-                "(mAP@16, and a median rank beyond)",
-                err=True,
-            )
+def _note_left_out(system: Matched, figures: Evaluation) -> None:
+    if system.depth is not None and figures.left_out:
+        say(
+            f"note: {shown_path(system.predictions.path)} names {count(system.depth, 'file')} a "
+            f"text, too few for {', '.join(figures.left_out)}",
+            err=True,
+        )
 
 
 def _write_per_query(path: Path, system: Matched) -> None:

@@ -64,7 +64,8 @@ class Matched:
         """Return the files that have a relevant caption, and the places of those captions.
 
         Every query of the truth is a caption to be found; a file's own ones are relevant, of which
-        there may be several. Raises `DataError` for ranked names, which say nothing about it.
+        there may be several. The files are in the truth's order. Raises `DataError` for ranked
+        names, which say nothing about it.
         """
         if not isinstance(self.predictions, Scored):
             raise DataError(
@@ -72,14 +73,11 @@ class Matched:
                 "file from it",
                 remedy="give a score matrix: index (or query), then one column a file",
             )
-        relevant = self._relevant()
-        asked = np.flatnonzero(relevant.any(axis=0))
-        scores = self._scores(self.predictions)
-        if asked.size < scores.shape[1]:
-            scores, relevant = scores[:, asked], relevant[:, asked]
-        names = [self.predictions.names[column] for column in asked.tolist()]
-        places = relevant_positions(np.ascontiguousarray(scores.T), relevant.T)
-        return names, places
+        asked = np.unique(self.truth.file_of)
+        columns = self.column_of[asked]
+        scores = np.ascontiguousarray(self._scores(self.predictions).T)[columns]
+        relevant = np.ascontiguousarray(self._relevant().T)[columns]
+        return [self.truth.files[file] for file in asked], relevant_positions(scores, relevant)
 
     def first_names(self, k: int) -> list[list[str]]:
         """Return the first k names of each query, fewer if fewer are known.
