@@ -99,9 +99,7 @@ def test_equal_seeds_give_equal_results() -> None:
 
 def test_p_is_uniform_where_nothing_differs() -> None:
     values = rng(4)
-    found = [
-        paired_test(values.random(40), values.random(40), values, 199).p for _ in range(300)
-    ]
+    found = [paired_test(values.random(40), values.random(40), values, 199).p for _ in range(300)]
     assert np.mean(np.array(found) <= 0.1) == pytest.approx(0.1, abs=0.055)
 
 

@@ -89,8 +89,7 @@ def naive_audio_to_text(truth: Truth, found: Scored) -> dict[str, float]:
     for file, name in enumerate(truth.files):
         own = {q for q, f in zip(truth.query_of, truth.file_of, strict=True) if f == file}
         column = [
-            found.scores[found.texts.index(text)][found.names.index(name)]
-            for text in truth.queries
+            found.scores[found.texts.index(text)][found.names.index(name)] for text in truth.queries
         ]
         order = sorted(range(len(column)), key=lambda q: (-column[q], q in own))
         ranks = [rank for rank, q in enumerate(order, 1) if q in own]
@@ -132,9 +131,7 @@ def test_ranked_names_cannot_rank_texts() -> None:
 
 def doubled() -> Truth:
     """The text "rain" is the caption of two files."""
-    return Truth(
-        HERE, ["rain", "wind", "rain"], ["a", "b", "c"], np.arange(3), np.arange(3), True
-    )
+    return Truth(HERE, ["rain", "wind", "rain"], ["a", "b", "c"], np.arange(3), np.arange(3), True)
 
 
 def places(found: Matched) -> list[float]:
@@ -168,10 +165,10 @@ def test_texts_are_compared_without_entities_and_white_space() -> None:
 
 def test_missing_and_extra_queries() -> None:
     truth = truth_of({"x": ["a"], "y": ["a"]})
-    with pytest.raises(DataError, match="has no row for 1 of the 2 queries of here.csv, the first"):
+    with pytest.raises(DataError, match=r"has no row for 1 of the 2 queries of here\.csv, the"):
         match(truth, ranked([("x", ["a"])]))
     rows = [("x", ["a"]), ("z", ["b"]), ("y", ["b"])]
-    with pytest.raises(DataError, match="row 3: here.csv does not ask 'z'"):
+    with pytest.raises(DataError, match=r"row 3: here\.csv does not ask 'z'"):
         match(truth, ranked(rows))
     assert places(match(truth, ranked(rows), allow_extra=True)) == [1.0, math.inf]
 
@@ -179,7 +176,7 @@ def test_missing_and_extra_queries() -> None:
 def test_unknown_files() -> None:
     truth = truth_of({"x": ["rain.wav"], "y": ["wind.wav"]}, lists_all=True)
     rows = [("x", ["rain.wav", "wind.wav"]), ("y", ["wind.wav", "rain.mp3"])]
-    with pytest.raises(DataError, match="row 3, file_name_2: .* the file 'rain.mp3'") as caught:
+    with pytest.raises(DataError, match=r"row 3, file_name_2: .* file 'rain\.mp3'") as caught:
         match(truth, ranked(rows))
     assert "did you mean 'rain.wav'?" in str(caught.value.remedy)
     assert places(match(truth, ranked(rows), allow_extra=True)) == [1.0, 1.0]
@@ -198,7 +195,7 @@ def test_lists_of_relevant_files_do_not_say_what_else_is_searched() -> None:
 
 def test_a_matrix_must_score_every_relevant_file() -> None:
     truth = truth_of({"x": ["a", "b", "c"]})
-    with pytest.raises(DataError, match="no column for 2 of the 3 files of here.csv, the first"):
+    with pytest.raises(DataError, match=r"no column for 2 of the 3 files of here\.csv, the first"):
         match(truth, scored(["x"], ["a", "z"], np.ones((1, 2))))
 
 

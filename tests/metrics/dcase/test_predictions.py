@@ -34,7 +34,10 @@ def test_scored(make, first: str) -> None:
     [
         ([RANKED], "has a header and no rows"),
         ([RANKED, "x,a.wav,"], "row 2: there is no name in file_name_2"),
-        ([RANKED, "x,a.wav,b.wav", "y,a&amp;b.wav,a&b.wav"], r"row 3 \(query 'y'\): 'a&b.wav' is n"),
+        (
+            [RANKED, "x,a.wav,b.wav", "y,a&amp;b.wav,a&b.wav"],
+            r"row 3 \(query 'y'\): 'a&b.wav' is",
+        ),
         ([RANKED, "x,a.wav"], "row 2: 2 cells"),
         (["caption,file_name_2,file_name_1", "x,a.wav,b.wav"], "holds no predictions"),
         (["caption", "x"], "holds no predictions"),
