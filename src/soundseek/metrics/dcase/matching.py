@@ -132,10 +132,10 @@ def match(truth: Truth, predictions: Ranked | Scored, *, allow_extra: bool = Fal
 
 
 def _rows(truth: Truth, predictions: Ranked | Scored, allow_extra: bool) -> _Indices:
+    if truth.queries == predictions.texts:
+        return np.arange(len(truth.queries), dtype=np.int64)
     asked = [text_key(text) for text in truth.queries]
     answered = [text_key(text) for text in predictions.texts]
-    if asked == answered:
-        return np.arange(len(asked), dtype=np.int64)
     rows: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(answered):
         rows[text].append(row)
