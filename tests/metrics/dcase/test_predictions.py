@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import math
+import os
+import threading
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +30,26 @@ def test_scored(make, first: str) -> None:
     assert found.names == ["a.wav", "cours d'eau.wav"]
     assert found.scores.tolist() == [[1e-3, -2.0], [math.inf, 0.25]]
     assert (found.texts, found.rows) == (["x", "y, z"], [2, 3])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_matrix_through_a_pipe(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    text = "index,a.wav\n" + "".join(f"text {i},{i}\n" for i in range(5000))
+    writing = threading.Thread(target=pipe.write_text, args=(text,))
+    writing.start()
+    found = read_predictions(pipe)
+    writing.join()
+    assert isinstance(found, Scored)
+    assert found.scores[:, 0].tolist() == list(range(5000))
+
+
+def test_line_breaks_in_texts_and_quoted_numbers(make) -> None:
+    found = read_predictions(make("p.csv", "index,a,b", '"x', 'y",1,2', 'z,"3",4'))
+    assert isinstance(found, Scored)
+    assert found.texts == ["x\ny", "z"]
+    assert found.scores.tolist() == [[1.0, 2.0], [3.0, 4.0]]
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def _rows(truth: Truth, predictions: Ranked | Scored, allow_extra: bool) -> _Ind
         raise DataError(
             f"{predictions.path}, row {predictions.rows[extra[0]]}: {truth.path} does not ask "
             f"{shown(predictions.texts[extra[0]])}; there are {len(extra):,} such rows",
-            remedy="remove them, or allow extra rows",
+            remedy="remove them, or allow extra rows (--allow-extra)",
         )
     row_of = np.empty(len(asked), dtype=np.int64)
     for text, wanted in queries.items():
@@ -185,7 +185,7 @@ def _refuse_unknown(truth: Truth, predictions: Ranked | Scored) -> None:
         f"{where}: {truth.path} does not know the file {shown(name)}"
         + (f" nor {len(unknown) - 1:,} others" if len(unknown) > 1 else ""),
         remedy=(f"did you mean {shown(near[0])}? " if near else "")
-        + "Name files as in the truth, or allow extra files",
+        + "Name files as in the truth, or allow extra files (--allow-extra)",
     )
 
 

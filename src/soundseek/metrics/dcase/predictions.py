@@ -109,7 +109,9 @@ def _scored(rows: Rows) -> Scored:
         )
     if "" in names:
         raise DataError(f"{rows.path}: column {names.index('') + 2} has no file name")
-    texts, numbers, scores = plain_rows(rows.path, len(names)) or _through_csv(rows)
+    # A pipe can be read but once, and its beginning is read already.
+    plain = plain_rows(rows.path, len(names)) if rows.path.is_file() else None
+    texts, numbers, scores = plain or _through_csv(rows)
     _check_rows(rows, len(texts))
     if np.isnan(scores).any():
         row, column = np.argwhere(np.isnan(scores))[0]
