@@ -1,0 +1,277 @@
+"""The plots of a run, each drawn into a figure: what it learnt, and how well it ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from soundseek.lab.reporting import drawing
+from soundseek.lab.reporting.figures import RecallByRank, Spread
+from soundseek.lab.reporting.run import MONITOR, Row, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_Floats = NDArray[np.float64]
+_NOT_TERMS: Final = {"epoch", "seconds", "learning_rate", "loss"}
+_POINTS: Final = 600
+_BINS: Final = 80
+_RECALLS: Final = (("R@1", "s", "--"), ("R@5", "^", "-."), ("R@10", "D", ":"))
+_RANKS: Final = (1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+# Figures of a loss that differ by more are drawn on a logarithmic scale.
+_WIDE: Final = 50.0
+
+
+def draw_losses(figure: Figure, run: Run) -> None:
+    """Loss and its terms by step, with the learning rate below."""
+    rated = any("learning_rate" in row.values for row in run.losses)
+    if rated:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+        x, y = _line(run.losses, "learning_rate")
+        lower.plot(x, y, color=drawing.INK, linewidth=1.2)
+        lower.set(ylabel="learning rate", xlabel="step", ylim=(0, None))
+        lower.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
+    else:
+        upper = figure.subplots()
+        upper.set(xlabel="step")
+    terms = _terms(run.losses)
+    marker = "o" if len(run.losses) < 3 else ""
+    for number, name in enumerate(terms):
+        x, y = _line(run.losses, name)
+        colour = drawing.COLOURS[number % len(drawing.COLOURS)]
+        dashes = drawing.DASHES[(number + 1) % len(drawing.DASHES)]
+        upper.plot(x, y, label=name, color=colour, linestyle=dashes, marker=marker, linewidth=1.3)
+    x, y = _line(run.losses, "loss")
+    upper.plot(x, y, label="loss", color=drawing.BLUE, marker=marker, linewidth=2.0)
+    everything = np.array([row.values.get(name, math.nan) for row in run.losses for name in terms])
+    everything = np.concatenate([everything, y])
+    positive = everything[np.isfinite(everything)]
+    if positive.size and positive.min() > 0 and positive.max() > _WIDE * positive.min():
+        upper.set(yscale="log")
+    upper.set(title="Training loss", ylabel="mean since the row before")
+    if terms:
+        figure.legend(*_ordered(upper), loc="outside right upper")
+    _stage_borders(upper, run.losses)
+
+
+def draw_validations(figure: Figure, run: Run) -> None:
+    """Retrieval figures of the validation set by step; the model that was kept is marked."""
+    axes = figure.subplots()
+    for (name, marker, dashes), colour in zip(_RECALLS, drawing.COLOURS, strict=False):
+        x, y = _line(run.validations, name)
+        if x.size:
+            axes.plot(
+                x,
+                y,
+                label=name,
+                color=colour,
+                linestyle=dashes,
+                linewidth=1.3,
+                marker=_marker(marker, x),
+                markersize=4,
+            )
+    x, y = _line(run.validations, MONITOR)
+    axes.plot(
+        x,
+        y,
+        label=MONITOR,
+        color=drawing.BLUE,
+        linewidth=2.0,
+        marker=_marker("o", x),
+        markersize=4.5,
+    )
+    kept = [row for row in run.kept().values() if MONITOR in row.values]
+    if kept:
+        axes.plot(
+            [row.step for row in kept],
+            [row.values[MONITOR] for row in kept],
+            label="kept",
+            linestyle="",
+            marker="*",
+            markersize=15,
+            color=drawing.BLUE,
+            markeredgecolor=drawing.INK,
+            markeredgewidth=0.8,
+            zorder=5,
+        )
+    axes.set(
+        title="Validation, text → audio", xlabel="step", ylabel="share of queries", ylim=(0, None)
+    )
+    axes.yaxis.set_major_formatter(_percent())
+    figure.legend(*_ordered(axes), loc="outside right upper")
+    _stage_borders(axes, run.validations)
+
+
+def draw_recall(figure: Figure, found: RecallByRank, published: Mapping[str, float]) -> None:
+    """R@k by k with its interval, beside what chance would find and what was published."""
+    axes = figure.subplots()
+    axes.fill_between(found.k, found.low, found.high, color=drawing.BLUE, alpha=0.2, linewidth=0)
+    axes.plot(found.k, found.recall, color=drawing.BLUE, linewidth=2.0, label="measured")
+    axes.plot(found.k, found.chance, color=drawing.INK, linestyle=":", label="chance")
+    marked = [k for k in (1, 5, 10) if k <= found.k[-1]]
+    axes.plot(marked, found.recall[np.array(marked) - 1], "o", color=drawing.BLUE, markersize=5)
+    for k in marked:
+        axes.annotate(
+            f"R@{k}  {found.recall[k - 1]:.1%}",
+            (k, found.recall[k - 1]),
+            xytext=(6, -11),
+            textcoords="offset points",
+        )
+    points = {
+        int(name[2:]): value for name, value in published.items() if name.startswith("R@")
+    }
+    if points:
+        axes.plot(
+            list(points),
+            list(points.values()),
+            "D",
+            color=drawing.ORANGE,
+            markerfacecolor="none",
+            markeredgewidth=1.6,
+            markersize=7,
+            label="published",
+        )
+    ticks = [k for k in (1, 2, 5, 10, 20, 50, 100) if k <= found.k[-1]]
+    axes.set(
+        title="Recall by rank, text → audio",
+        xlabel="k, the clips that are looked at",
+        ylabel="queries with a relevant clip among k",
+        xscale="log",
+        ylim=(0, 1.02),
+    )
+    axes.set_xticks(ticks, [str(k) for k in ticks])
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter(_percent())
+    axes.legend(loc="upper left" if found.recall[0] < 0.5 else "lower right")
+
+
+def draw_spread(figure: Figure, found: Spread) -> None:
+    """How the scores of relevant pairs and of all others lie, and where they are told apart."""
+    axes = figure.subplots()
+    edges, relevant, others = found.coarser(_BINS)
+    named = (
+        (others, drawing.ORANGE, "--", f"other pairs ({found.others.sum():,})"),
+        (relevant, drawing.BLUE, "-", f"relevant pairs ({found.relevant.sum():,})"),
+    )
+    for density, colour, dashes, label in named:
+        axes.stairs(density, edges, fill=True, color=colour, alpha=0.22, linewidth=0)
+        axes.stairs(density, edges, color=colour, linestyle=dashes, linewidth=1.6, label=label)
+    top = float(max(relevant.max(), others.max())) * 1.18
+    if found.threshold is not None and found.error is not None:
+        axes.axvline(found.threshold, color=drawing.INK, linewidth=1.0)
+        middle = (edges[0] + edges[-1]) / 2
+        left = found.threshold > middle
+        axes.annotate(
+            f"equal error: {found.error:.1%} at {found.threshold:.3g}",
+            (found.threshold, top),
+            xytext=(-6 if left else 6, -4),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="top",
+        )
+    axes.set(
+        title="Similarity of captions and clips",
+        xlabel="score",
+        ylabel="density",
+        ylim=(0, top),
+    )
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+
+
+def draw_ranks(figure: Figure, ranks: NDArray[np.int64], clips: int) -> None:
+    """Share of queries by the rank of their first relevant clip, in classes that grow."""
+    axes = figure.subplots()
+    bounds = [0, *(bound for bound in _RANKS if bound < clips), clips]
+    counts = np.histogram(ranks, np.array(bounds) + 0.5)[0]
+    names = [
+        str(high) if high == low + 1 else f"{low + 1}–{high}"
+        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+    ]
+    shares = counts / max(1, counts.sum())
+    bars = axes.bar(names, shares, color=drawing.BLUE, width=0.78)
+    axes.bar_label(bars, [f"{share:.1%}" for share in shares], padding=2, fontsize=8.5)
+    axes.set(
+        title="Rank of the first relevant clip",
+        xlabel=f"rank among {clips:,} clips",
+        ylabel="share of queries",
+    )
+    axes.margins(y=0.12)
+    axes.yaxis.set_major_formatter(_percent())
+    drawing.only_horizontal_grid(axes)
+
+
+def _terms(rows: Sequence[Row]) -> list[str]:
+    """The loss's terms; one that is the loss itself is none."""
+    names = [name for name in rows[0].values if name not in _NOT_TERMS]
+    _, loss = _line(rows, "loss")
+    terms = []
+    for name in names:
+        y = np.array([row.values.get(name, math.nan) for row in rows])
+        if np.isfinite(y).any() and not (y.size == loss.size and np.allclose(y, loss)):
+            terms.append(name)
+    return terms
+
+
+def _line(rows: Sequence[Row], name: str) -> tuple[_Floats, _Floats]:
+    """Steps and values, thinned by means where there are more than a plot can show; a value that is
+    missing leaves a gap."""
+    x = np.array([row.step for row in rows if name in row.values], np.float64)
+    y = np.array([row.values[name] for row in rows if name in row.values], np.float64)
+    if np.isnan(y).all():
+        return x[:0], y[:0]
+    each = math.ceil(x.size / _POINTS)
+    if each > 1:
+        starts = np.arange(0, x.size, each)
+        sizes = np.diff([*starts, x.size])
+        x, y = np.add.reduceat(x, starts) / sizes, np.add.reduceat(y, starts) / sizes
+    return x, y
+
+
+def _marker(marker: str, x: _Floats) -> str:
+    """Markers, unless there are so many that they would be a line."""
+    return marker if x.size <= 40 else ""
+
+
+def _ordered(axes: Axes) -> tuple[list[object], list[str]]:
+    """Handles and names of the legend, the line drawn last (the main one) first."""
+    handles, names = axes.get_legend_handles_labels()
+    main = [i for i, name in enumerate(names) if name in ("loss", MONITOR)]
+    order = [*main, *(i for i in range(len(names)) if i not in main)]
+    return [handles[i] for i in order], [names[i] for i in order]
+
+
+def _stage_borders(axes: Axes, rows: Sequence[Row]) -> None:
+    """A line where a stage ends, and the stages' names, where there are several."""
+    stages = list(dict.fromkeys(row.stage for row in rows))
+    if len(stages) < 2:
+        return
+    start = 0
+    for stage in stages:
+        end = max(row.step for row in rows if row.stage == stage)
+        if stage != stages[-1]:
+            axes.axvline(end, color=drawing.INK, linewidth=0.8, linestyle=(0, (2, 3)))
+        axes.annotate(
+            stage,
+            ((start + end) / 2, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, -3),
+            textcoords="offset points",
+            ha="center",
+            va="top",
+            fontsize=8.5,
+            fontstyle="italic",
+        )
+        start = end
+
+
+def _percent() -> object:
+    from matplotlib.ticker import PercentFormatter
+
+    return PercentFormatter(xmax=1.0, decimals=None)
