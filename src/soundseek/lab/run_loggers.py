@@ -68,7 +68,7 @@ class TensorBoard:
         from torch.utils.tensorboard import SummaryWriter
 
         # Whatever a killed session wrote beyond its last checkpoint is written again.
-        self._writer = SummaryWriter(  # type: ignore[no-untyped-call]
+        self._writer = SummaryWriter(
             str(session.folder / TENSORBOARD),
             purge_step=session.resumed_step + 1,
             flush_secs=options.flush_s,
@@ -77,11 +77,11 @@ class TensorBoard:
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """See `Logger`."""
         for name, value in _numbers(values).items():
-            self._writer.add_scalar(name, value, step)  # type: ignore[no-untyped-call]
+            self._writer.add_scalar(name, value, step)
 
     def close(self) -> None:
         """See `Logger`."""
-        self._writer.close()  # type: ignore[no-untyped-call]
+        self._writer.close()
 
 
 class Wandb:

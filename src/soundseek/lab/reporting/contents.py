@@ -88,11 +88,15 @@ def _scores(run: Run) -> Iterator[Block]:
         + f", seed {scores.get('seed', run.recipe.get('seed', 0))}. The intervals are jackknife "
         "intervals over queries; equal scores count against the system."
     )
-    head, align = ("figure", "measured", "95 % interval"), "lrr"
+    head: tuple[str, ...] = ("figure", "measured", "95 % interval")
     if published:
-        head, align = ("figure", "published", "measured", "95 % interval"), "lrrr"
+        head = ("figure", "published", *head[1:])
     names = dict.fromkeys([*scores["metrics"], *published])
-    yield Table(head, tuple(_row(name, scores["metrics"], published) for name in names), align)
+    yield Table(
+        head,
+        tuple(_row(name, scores["metrics"], published) for name in names),
+        "l" + "r" * (len(head) - 1),
+    )
     if published and not comparable(run):
         yield Paragraph(
             (
@@ -110,9 +114,7 @@ def _scores(run: Run) -> Iterator[Block]:
         yield Table(("figure", "measured", "95 % interval"), rows, "lrr")
 
 
-def _row(
-    name: str, metrics: Mapping[str, Any], published: Mapping[str, float]
-) -> tuple[Text, ...]:
+def _row(name: str, metrics: Mapping[str, Any], published: Mapping[str, float]) -> tuple[Text, ...]:
     cells: list[Text] = [name]
     if published:
         cells.append(figure(name, published[name]) if name in published else "")
@@ -140,13 +142,11 @@ def _members(members: Sequence[Member]) -> Iterator[Block]:
     if not members:
         return
     yield Heading("Members")
-    rows = []
+    rows: list[tuple[Text, ...]] = []
     for one in members:
         place = Link(one.name, f"{quote(one.name)}/report.md")
         metrics = (one.scores or {}).get("metrics", {})
-        rows.append(
-            (place, *(_value(name, metrics) for name in ("R@1", "R@5", "R@10", MONITOR)))
-        )
+        rows.append((place, *(_value(name, metrics) for name in ("R@1", "R@5", "R@10", MONITOR))))
     yield Table(("member", "R@1", "R@5", "R@10", MONITOR), tuple(rows), "lrrrr")
 
 

@@ -69,10 +69,13 @@ def drawn(draw: Callable[[Figure], None], *, height: float = 3.6) -> str:
     from matplotlib.figure import Figure
 
     text = io.StringIO()
-    with matplotlib.rc_context(rc={**matplotlib.rcParamsDefault, "backend": "agg", **_STYLE}):
+    # From the defaults: what a user has set for other plots changes nothing here.
+    style: Any = {**matplotlib.rcParamsDefault, "backend": "agg"} | _STYLE
+    with matplotlib.rc_context(rc=style):
         figure = Figure(figsize=(7.2, height), layout="constrained")
         draw(figure)
-        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None, "Creator": None})
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(text, metadata={"Date": None, "Creator": None})
     return text.getvalue()
 
 

@@ -65,8 +65,8 @@ def recall_by_rank(found: Similarities, most: int = 100) -> RecallByRank:
 
 
 def chance_recall(totals: _Counts, clips: int, k: _Counts) -> _Floats:
-    """Expected R@k of a random order: 1 - C(N - m, k) / C(N, k), the mean over queries with `totals`
-    m of N `clips` relevant; `k` ascends from 1 without gaps."""
+    """Expected R@k of a random order: 1 - C(N - m, k) / C(N, k), the mean over queries that have m
+    (`totals`) of N `clips` relevant; `k` ascends from 1 without gaps."""
     drawn = np.arange(len(k))
     missed = np.clip(clips - totals[:, None] - drawn, 0, None) / (clips - drawn)
     return np.asarray(1.0 - np.cumprod(missed, axis=1).mean(axis=0), dtype=np.float64)

@@ -89,9 +89,7 @@ def _block(block: Block) -> str:
             return '<div class="scroll"><table>\n' + "\n".join(lines) + "\n</table></div>"
         case Plot(href, svg, caption):
             drawing = inlined(svg, href.rpartition("/")[2].removesuffix(".svg"))
-            return (
-                f"<figure>\n{drawing}\n<figcaption>{escaped(caption)}</figcaption>\n</figure>"
-            )
+            return f"<figure>\n{drawing}\n<figcaption>{escaped(caption)}</figcaption>\n</figure>"
 
 
 def _row(tag: str, cells: Iterable[Text], align: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,13 +17,16 @@ from soundseek.lab.reporting.run import MONITOR, Row, Run
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
 
 _Floats = NDArray[np.float64]
 _NOT_TERMS: Final = {"epoch", "seconds", "learning_rate", "loss"}
 _POINTS: Final = 600
-_BINS: Final = 80
+# The fewer pairs, the wider the bins; each divides the fine ones.
+_BINS: Final = ((1000, 80), (200, 40), (0, 20))
 _RECALLS: Final = (("R@1", "s", "--"), ("R@5", "^", "-."), ("R@10", "D", ":"))
 _RANKS: Final = (1, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 # Figures of a loss that differ by more are drawn on a logarithmic scale.
@@ -36,7 +40,8 @@ def draw_losses(figure: Figure, run: Run) -> None:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         x, y = _line(run.losses, "learning_rate")
         lower.plot(x, y, color=drawing.INK, linewidth=1.2)
-        lower.set(ylabel="learning rate", xlabel="step", ylim=(0, None))
+        lower.set(ylabel="learning rate", xlabel="step")
+        lower.set_ylim(0, 1.2 * float(y.max(initial=0.0)) or 1.0)
         lower.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3))
     else:
         upper = figure.subplots()
@@ -55,7 +60,9 @@ def draw_losses(figure: Figure, run: Run) -> None:
     positive = everything[np.isfinite(everything)]
     if positive.size and positive.min() > 0 and positive.max() > _WIDE * positive.min():
         upper.set(yscale="log")
-    upper.set(title="Training loss", ylabel="mean since the row before")
+    upper.set_xlim(left=0)
+    upper.set(title="Training loss", ylabel="loss, mean over steps")
+    _whole_steps(upper)
     if terms:
         figure.legend(*_ordered(upper), loc="outside right upper")
     _stage_borders(upper, run.losses)
@@ -105,6 +112,8 @@ def draw_validations(figure: Figure, run: Run) -> None:
         title="Validation, text → audio", xlabel="step", ylabel="share of queries", ylim=(0, None)
     )
     axes.yaxis.set_major_formatter(_percent())
+    axes.set_xlim(left=0)
+    _whole_steps(axes)
     figure.legend(*_ordered(axes), loc="outside right upper")
     _stage_borders(axes, run.validations)
 
@@ -117,16 +126,16 @@ def draw_recall(figure: Figure, found: RecallByRank, published: Mapping[str, flo
     axes.plot(found.k, found.chance, color=drawing.INK, linestyle=":", label="chance")
     marked = [k for k in (1, 5, 10) if k <= found.k[-1]]
     axes.plot(marked, found.recall[np.array(marked) - 1], "o", color=drawing.BLUE, markersize=5)
+    roomy = found.recall[0] > 0.15 * found.high.max()  # the line leaves room below its beginning
     for k in marked:
         axes.annotate(
             f"R@{k}  {found.recall[k - 1]:.1%}",
             (k, found.recall[k - 1]),
-            xytext=(6, -11),
+            xytext=(6, -12) if k == 1 and roomy else (0 if k == 1 else -2, 9),
             textcoords="offset points",
+            ha="left" if k == 1 else "right",
         )
-    points = {
-        int(name[2:]): value for name, value in published.items() if name.startswith("R@")
-    }
+    points = {int(name[2:]): value for name, value in published.items() if name.startswith("R@")}
     if points:
         axes.plot(
             list(points),
@@ -141,21 +150,22 @@ def draw_recall(figure: Figure, found: RecallByRank, published: Mapping[str, flo
     ticks = [k for k in (1, 2, 5, 10, 20, 50, 100) if k <= found.k[-1]]
     axes.set(
         title="Recall by rank, text → audio",
-        xlabel="k, the clips that are looked at",
-        ylabel="queries with a relevant clip among k",
+        xlabel="k, how many clips are looked at",
+        ylabel="queries that find a relevant clip",
         xscale="log",
-        ylim=(0, 1.02),
+        ylim=(0, min(1.02, 1.2 * float(found.high.max()))),
     )
     axes.set_xticks(ticks, [str(k) for k in ticks])
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter(_percent())
-    axes.legend(loc="upper left" if found.recall[0] < 0.5 else "lower right")
+    axes.legend(loc="upper left" if found.recall[0] < found.high.max() / 2 else "lower right")
 
 
 def draw_spread(figure: Figure, found: Spread) -> None:
     """How the scores of relevant pairs and of all others lie, and where they are told apart."""
     axes = figure.subplots()
-    edges, relevant, others = found.coarser(_BINS)
+    bins = next(bins for least, bins in _BINS if found.relevant.sum() >= least)
+    edges, relevant, others = found.coarser(bins)
     named = (
         (others, drawing.ORANGE, "--", f"other pairs ({found.others.sum():,})"),
         (relevant, drawing.BLUE, "-", f"relevant pairs ({found.relevant.sum():,})"),
@@ -188,11 +198,11 @@ def draw_spread(figure: Figure, found: Spread) -> None:
 def draw_ranks(figure: Figure, ranks: NDArray[np.int64], clips: int) -> None:
     """Share of queries by the rank of their first relevant clip, in classes that grow."""
     axes = figure.subplots()
-    bounds = [0, *(bound for bound in _RANKS if bound < clips), clips]
+    # A last class of a few ranks would say little.
+    bounds = [0, *(bound for bound in _RANKS if bound < clips / 1.5), clips]
     counts = np.histogram(ranks, np.array(bounds) + 0.5)[0]
     names = [
-        str(high) if high == low + 1 else f"{low + 1}–{high}"
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True)
+        str(high) if high == low + 1 else f"{low + 1}–{high}" for low, high in pairwise(bounds)
     ]
     shares = counts / max(1, counts.sum())
     bars = axes.bar(names, shares, color=drawing.BLUE, width=0.78)
@@ -239,7 +249,7 @@ def _marker(marker: str, x: _Floats) -> str:
     return marker if x.size <= 40 else ""
 
 
-def _ordered(axes: Axes) -> tuple[list[object], list[str]]:
+def _ordered(axes: Axes) -> tuple[list[Artist], list[str]]:
     """Handles and names of the legend, the line drawn last (the main one) first."""
     handles, names = axes.get_legend_handles_labels()
     main = [i for i, name in enumerate(names) if name in ("loss", MONITOR)]
@@ -252,6 +262,10 @@ def _stage_borders(axes: Axes, rows: Sequence[Row]) -> None:
     stages = list(dict.fromkeys(row.stage for row in rows))
     if len(stages) < 2:
         return
+    # Room for the names above the lines, whatever the scale.
+    low, high = axes.transScale.transform([(1, end) for end in axes.get_ylim()])[:, 1]
+    top = axes.transScale.inverted().transform([(1, high + 0.12 * (high - low))])[0, 1]
+    axes.set_ylim(top=top)
     start = 0
     for stage in stages:
         end = max(row.step for row in rows if row.stage == stage)
@@ -271,7 +285,13 @@ def _stage_borders(axes: Axes, rows: Sequence[Row]) -> None:
         start = end
 
 
-def _percent() -> object:
-    from matplotlib.ticker import PercentFormatter
+def _whole_steps(axes: Axes) -> None:
+    from matplotlib.ticker import MaxNLocator
 
-    return PercentFormatter(xmax=1.0, decimals=None)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+
+
+def _percent() -> Formatter:
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda share, _: f"{100 * share:.3g}%")

@@ -127,7 +127,10 @@ def read_scores(folder: Path) -> dict[str, Any] | None:
     try:
         scores = json.loads(file.read_text(encoding="utf-8"))
         # What readers rely on.
-        for direction in (scores, *([scores["audio_to_text"]] if "audio_to_text" in scores else [])):
+        for direction in (
+            scores,
+            *([scores["audio_to_text"]] if "audio_to_text" in scores else []),
+        ):
             int(direction["n"])
             for figure in direction["metrics"].values():
                 _ = float(figure["value"]), figure["ci95"]

@@ -41,7 +41,7 @@ def worst_page(
         f"<h1>Worst queries of {escaped(name)}</h1>\n"
         f"<p>Of {queries:,} queries on {clips:,} {escaped(part)} clips, the {len(worst)} whose "
         "first relevant clip ranks worst, that clip, and the clips that came first instead. "
-        "Scores are similarities as the system ranks by. <a href=\"report.html\">Report</a></p>\n"
+        'Scores are similarities as the system ranks by. <a href="report.html">Report</a></p>\n'
     )
     if not worst:
         note = "<p>Every query finds a relevant clip first.</p>\n"
