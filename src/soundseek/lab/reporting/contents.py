@@ -21,11 +21,12 @@ from soundseek.lab.reporting.document import (
     Text,
 )
 from soundseek.lab.reporting.run import MONITOR, Member, Run
+from soundseek.lab.reporting.scored_on import comparable, scored_on
 from soundseek.lab.reporting.surroundings import environment
-from soundseek.lab.reporting.test_set import comparable, test_set
 from soundseek.lab.reporting.worst import Worst
 
 _WORST_SHOWN = 10
+_LEFT_OUT_SHOWN = 5
 _FILES = (
     "recipe.json",
     "scores.json",
@@ -84,7 +85,7 @@ def _scores(run: Run) -> Iterator[Block]:
     yield Heading("Text → audio", 3)
     yield Paragraph(
         f"n = {scores['n']:,} queries on {scores['clips']:,} clips"
-        + (f" ({test_set(run)})" if test_set(run) else "")
+        + (f" ({scored_on(run)})" if scored_on(run) else "")
         + f", seed {scores.get('seed', run.recipe.get('seed', 0))}. The intervals are jackknife "
         "intervals over queries; equal scores count against the system."
     )
@@ -102,7 +103,7 @@ def _scores(run: Run) -> Iterator[Block]:
             (
                 Strong("Not comparable"),
                 f": published on {(run.published or {}).get('on')}, measured on "
-                f"{test_set(run) or 'another test set'}.",
+                f"{scored_on(run) or 'another test set'}.",
             )
         )
     if across is not None:
@@ -126,7 +127,7 @@ def _row(name: str, metrics: Mapping[str, Any], published: Mapping[str, float]) 
 
 
 def _no_scores(run: Run) -> Text:
-    if run.recipe["system"] == "retrieval" and test_set(run) is None:
+    if run.recipe["system"] == "retrieval" and scored_on(run) is None:
         return "The recipe has no test set; the validation set tells how it went."
     if not run.losses and not run.validations:
         return "Nothing was measured yet."
@@ -182,8 +183,10 @@ def _clips(run: Run) -> Iterator[Block]:
     yield Heading("Data")
     yield Table(("part", "clips", "captions", "hours", "sources"), tuple(rows), "lrrrl")
     if left_out:
-        yield Paragraph(f"{len(left_out):,} clips could not be read and are left out, such as:")
-        yield Listing(tuple(left_out[:5]))
+        clips = "1 clip" if len(left_out) == 1 else f"{len(left_out):,} clips"
+        yield Paragraph(f"{clips} could not be read, and left out:")
+        more: list[Text] = ["…"] if len(left_out) > _LEFT_OUT_SHOWN else []
+        yield Listing((*left_out[:_LEFT_OUT_SHOWN], *more))
 
 
 def _training(run: Run) -> Iterator[Block]:

@@ -88,7 +88,7 @@ def inlined(svg: str, name: str) -> str:
     drawing = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", drawing)
     drawing = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', drawing)
     # A drawing's style sheet would hold for the whole page.
-    return re.sub(r"<style.*?</style>", "", drawing, flags=re.DOTALL)
+    return re.sub(r"<(style|metadata)\b.*?</\1>\s*", "", drawing, flags=re.DOTALL)
 
 
 def only_horizontal_grid(axes: Axes) -> None:

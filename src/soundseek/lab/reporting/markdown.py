@@ -21,7 +21,8 @@ from soundseek.lab.reporting.document import (
     printable,
 )
 
-_SPECIAL = re.compile(r"([\\`*_\[\]<>|~#&$])")
+# Within a word an underscore is itself.
+_SPECIAL = re.compile(r"([\\`*\[\]<>|~#&$]|(?<!\w)_|_(?!\w))")
 _SPACES = re.compile(r"\s+")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,7 +16,7 @@ from soundseek.lab.reporting.figures import first_ranks, recall_by_rank, spread
 from soundseek.lab.reporting.markdown import as_markdown
 from soundseek.lab.reporting.page import as_page
 from soundseek.lab.reporting.run import Run, read_run
-from soundseek.lab.reporting.test_set import comparable, test_set
+from soundseek.lab.reporting.scored_on import comparable, scored_on
 from soundseek.lab.reporting.worst import worst_queries
 from soundseek.lab.reporting.worst_page import worst_page
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 REPORT, PAGE, PLOTS, WORST = "report.md", "report.html", "plots", "worst-queries.html"
+_NAMES: Final = ("loss", "validation", "recall", "similarity", "ranks")
 _LOSSES: Final = "Loss and its terms, each the mean over the steps since the row before."
 _VALIDATIONS: Final = "Figures of the validation set; the star is the model that was kept."
 _RECALL: Final = (
@@ -66,6 +68,9 @@ def make_report(run_folder: Path, say: Say = print) -> Report:
     if run.found is not None:
         queries, clips = len(run.found.queries), len(run.found.clips)
         files[WORST] = worst_page(name, run.part, worst, run_folder, queries=queries, clips=clips)
+    for former in {f"{PLOTS}/{plot}.svg" for plot in _NAMES} | {WORST}:
+        if former not in files:
+            (run_folder / former).unlink(missing_ok=True)
     for place, text in files.items():
         _write(run_folder / place, text)
     return Report(run_folder / REPORT, _figures(run))
@@ -114,7 +119,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "recipe": run.recipe.get("name"),
         "system": run.recipe["system"],
         "seed": run.recipe.get("seed", 0),
-        "test_set": test_set(run),
+        "test_set": scored_on(run),
         "clips": scores.get("clips"),
         "n": scores.get("n"),
         "metrics": scores.get("metrics", {}),
@@ -128,8 +133,8 @@ def _figures(run: Run) -> dict[str, Any]:
     }
 
 
-def _numbers(values: Any) -> dict[str, float]:
-    return {name: value for name, value in values.items() if value == value}
+def _numbers(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def _write(file: Path, text: str) -> None:

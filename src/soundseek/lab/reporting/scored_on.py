@@ -15,7 +15,7 @@ _NAMES: Final[Mapping[tuple[str, str], tuple[str, int]]] = {
 _CHOICES: Final = ("tiers", "sources", "exclude", "min_caption_quality", "only_new")
 
 
-def test_set(run: Run) -> str | None:
+def scored_on(run: Run) -> str | None:
     """The name of the test set, such as clotho/evaluation; None where the recipe has none.
 
     A part of a set is called so: it is another set.
@@ -34,12 +34,9 @@ def test_set(run: Run) -> str | None:
     return f"a part of {name}" if part or short else name
 
 
-test_set.__test__ = False  # type: ignore[attr-defined]
-
-
 def comparable(run: Run) -> bool:
     """Whether the published figures were measured on the test set of the run."""
-    return run.published is not None and test_set(run) == run.published.get("on")
+    return run.published is not None and scored_on(run) == run.published.get("on")
 
 
 def _data(run: Run) -> Mapping[str, Any]:
