@@ -60,9 +60,8 @@ def draw_losses(figure: Figure, run: Run) -> None:
     positive = everything[np.isfinite(everything)]
     if positive.size and positive.min() > 0 and positive.max() > _WIDE * positive.min():
         upper.set(yscale="log")
-    upper.set_xlim(left=0)
     upper.set(title="Training loss", ylabel="loss, mean over steps")
-    _whole_steps(upper)
+    _steps(upper, run.losses)
     if terms:
         figure.legend(*_ordered(upper), loc="outside right upper")
     _stage_borders(upper, run.losses)
@@ -112,8 +111,7 @@ def draw_validations(figure: Figure, run: Run) -> None:
         title="Validation, text → audio", xlabel="step", ylabel="share of queries", ylim=(0, None)
     )
     axes.yaxis.set_major_formatter(_percent())
-    axes.set_xlim(left=0)
-    _whole_steps(axes)
+    _steps(axes, run.validations)
     figure.legend(*_ordered(axes), loc="outside right upper")
     _stage_borders(axes, run.validations)
 
@@ -285,9 +283,11 @@ def _stage_borders(axes: Axes, rows: Sequence[Row]) -> None:
         start = end
 
 
-def _whole_steps(axes: Axes) -> None:
+def _steps(axes: Axes, rows: Sequence[Row]) -> None:
+    """From 0 to the last step, in whole ones."""
     from matplotlib.ticker import MaxNLocator
 
+    axes.set_xlim(0, 1.03 * max(row.step for row in rows))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
 
 
