@@ -54,9 +54,15 @@ class RunFolder:
         file = self.path / _RECIPE
         if not file.is_file():
             raise DataError(f"no run in {self.path}", remedy="train first: soundseek train RECIPE")
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        # Runs of before there were several systems.
-        return {"system": "distilled", **document}
+        try:
+            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            # Runs of before there were several systems.
+            return {"system": "distilled", **document}
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{file} is damaged: {error!r}",
+                remedy="a run cannot go on without its recipe: choose another --out",
+            ) from error
 
     @property
     def cache(self) -> Path:

@@ -15,7 +15,7 @@ from soundseek.lab.reporting.figures import (
     spread,
 )
 from soundseek.lab.similarities import ListedSound, Similarities
-from soundseek.metrics import retrieval_metrics
+from soundseek.metrics import relevant_positions, retrieval_metrics
 
 pytestmark = pytest.mark.lab
 
@@ -40,7 +40,8 @@ def test_a_clip_that_no_query_asks_for_is_no_query_itself() -> None:
 
 
 def test_recall_by_rank_agrees_with_ranks_that_are_sorted_out(found: Any) -> None:
-    curve = recall_by_rank(found, most=4)
+    positions = relevant_positions(found.scores, found.relevant)
+    curve = recall_by_rank(positions, 6, most=4)
     assert curve.k.tolist() == [1, 2, 3, 4]
     ranks = np.array(
         [
@@ -48,11 +49,11 @@ def test_recall_by_rank_agrees_with_ranks_that_are_sorted_out(found: Any) -> Non
             for i, row in enumerate(found.scores)
         ]
     )
-    assert first_ranks(found).tolist() == ranks.tolist()
+    assert first_ranks(positions).tolist() == ranks.tolist()
     assert curve.recall == pytest.approx([(ranks <= k).mean() for k in curve.k])
     assert (curve.low <= curve.recall).all()
     assert (curve.recall <= curve.high).all()
-    assert recall_by_rank(found).k[-1] == 6
+    assert recall_by_rank(positions, 6).k[-1] == 6
 
 
 def test_chance_is_what_random_orders_find() -> None:
@@ -98,4 +99,5 @@ def test_scores_that_are_all_the_same_have_a_spread_too(value: float) -> None:
     assert (pairs.relevant.sum(), pairs.others.sum()) == (2, 2)
     lonely = Similarities(["a"], clips[:1], same[:1, :1], np.ones((1, 1), np.bool_))
     assert spread(lonely).threshold is None
-    assert recall_by_rank(lonely).recall.tolist() == [1.0]
+    positions = relevant_positions(lonely.scores, lonely.relevant)
+    assert recall_by_rank(positions, 1).recall.tolist() == [1.0]

@@ -228,3 +228,6 @@ def test_the_embedded_model_has_neither_stages_nor_a_best(run_folder: Made) -> N
     made = make_report(folder, silent)
     assert tables(made.path)["Training"]["train"] == ["9", "", "2.0 s", "1.0000", "9", "0.3000"]
     assert made.figures["n"] == 12
+    shutil.rmtree(folder / "similarities")
+    text = write_report(folder, silent).read_text(encoding="utf-8")
+    assert "scored when it is exported: `soundseek export RUN`" in text

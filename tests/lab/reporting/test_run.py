@@ -74,9 +74,10 @@ def test_a_half_written_last_line_is_left_out_and_a_broken_table_is_named(
     assert [row.step for row in read_run(folder).losses] == [3, 6, 9]
     table.write_text("", encoding="utf-8")
     assert read_run(folder).losses == []
-    table.write_text(whole.replace("\n6,", "\nsix,"), encoding="utf-8")
-    with pytest.raises(DataError, match=r"metrics\.csv is damaged"):
-        read_run(folder)
+    for broken in (whole.replace("\n6,", "\nsix,").encode(), b"step\n\xff\n", b"loss\n1\n"):
+        table.write_bytes(broken)
+        with pytest.raises(DataError, match=r"metrics\.csv is damaged"):
+            read_run(folder)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"n": 1}', '{"n": 1, "metrics": {"R@1": 0.5}}'])
@@ -127,3 +128,11 @@ def test_an_ensemble_is_tested_on_what_its_members_are(run_folder: Made) -> None
     assert [one.name for one in run.members] == ["member-1"]
     assert run.members[0].scores is not None
     assert scored_on(run) == "clips/test"
+
+
+@pytest.mark.parametrize("text", [b"{", b"[]", b"\xff"])
+def test_a_damaged_recipe_is_named(run_folder: Made, text: bytes) -> None:
+    folder = run_folder()
+    (folder / "recipe.json").write_bytes(text)
+    with pytest.raises(DataError, match=r"recipe\.json is damaged"):
+        read_run(folder)

@@ -131,9 +131,13 @@ def _no_scores(run: Run) -> Text:
         return "The recipe has no test set; the validation set tells how it went."
     if not run.losses and not run.validations:
         return "Nothing was measured yet."
+    if run.recipe["system"] == "distilled":
+        return (
+            "A system of this kind is scored when it is exported: ",
+            Code("soundseek export RUN"),
+        )
     return (
-        "There are no figures of a test set: the run has not come to its end, or nobody has asked "
-        "for them. Go on with ",
+        "There are no figures of a test set: the run has not come to its end. Go on with ",
         Code("soundseek train RECIPE --out RUN"),
         ".",
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from soundseek.lab.evaluate import plain
 from soundseek.lab.similarities import Similarities
-from soundseek.metrics import jackknife_interval, recall_at, relevant_positions, retrieval_metrics
+from soundseek.metrics import Positions, jackknife_interval, recall_at, retrieval_metrics
 
 _Floats = NDArray[np.float64]
 _Counts = NDArray[np.int64]
@@ -36,10 +36,9 @@ def measured(found: Similarities) -> dict[str, Any]:
     }
 
 
-def first_ranks(found: Similarities) -> _Counts:
+def first_ranks(positions: Positions) -> _Counts:
     """Place from 1 of each query's first relevant clip, int64 `[queries]`."""
-    places = relevant_positions(found.scores, found.relevant).places
-    return places[:, 0].astype(np.int64)
+    return positions.places[:, 0].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,14 @@ class RecallByRank:
     chance: _Floats
 
 
-def recall_by_rank(found: Similarities, most: int = 100) -> RecallByRank:
-    """R@k for k from 1 to `most`, or to the number of clips."""
-    positions = relevant_positions(found.scores, found.relevant)
-    k = np.arange(1, min(most, len(found.clips)) + 1)
+def recall_by_rank(positions: Positions, clips: int, most: int = 100) -> RecallByRank:
+    """R@k among `clips` for k from 1 to `most`, or to their number."""
+    k = np.arange(1, min(most, clips) + 1)
     hits = [recall_at(positions, int(one)) for one in k]
     recall = np.array([one.mean() for one in hits])
     bounds = [jackknife_interval(one) if one.size > 1 else (0.0, 1.0) for one in hits]
     low, high = np.clip(np.array(bounds), 0.0, 1.0).T
-    return RecallByRank(k, recall, low, high, chance_recall(positions.totals, len(found.clips), k))
+    return RecallByRank(k, recall, low, high, chance_recall(positions.totals, clips, k))
 
 
 def chance_recall(totals: _Counts, clips: int, k: _Counts) -> _Floats:

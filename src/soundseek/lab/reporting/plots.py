@@ -218,11 +218,11 @@ def draw_ranks(figure: Figure, ranks: NDArray[np.int64], clips: int) -> None:
 def _terms(rows: Sequence[Row]) -> list[str]:
     """The loss's terms; one that is the loss itself is none."""
     names = [name for name in rows[0].values if name not in _NOT_TERMS]
-    _, loss = _line(rows, "loss")
+    loss = np.array([row.values.get("loss", math.nan) for row in rows])
     terms = []
     for name in names:
         y = np.array([row.values.get(name, math.nan) for row in rows])
-        if np.isfinite(y).any() and not (y.size == loss.size and np.allclose(y, loss)):
+        if np.isfinite(y).any() and not np.allclose(y, loss, equal_nan=True):
             terms.append(name)
     return terms
 

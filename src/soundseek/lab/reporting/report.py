@@ -19,6 +19,7 @@ from soundseek.lab.reporting.run import Run, read_run
 from soundseek.lab.reporting.scored_on import comparable, scored_on
 from soundseek.lab.reporting.worst import worst_queries
 from soundseek.lab.reporting.worst_page import worst_page
+from soundseek.metrics import Positions, relevant_positions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -58,15 +59,18 @@ def write_report(run_folder: Path, say: Say = print) -> Path:
 def make_report(run_folder: Path, say: Say = print) -> Report:
     """`write_report`, and the figures that it shows."""
     run = read_run(run_folder)
-    drawings = _drawings(run, say)
-    worst = [] if run.found is None else worst_queries(run.found)
+    found, positions, worst = run.found, None, []
+    if found is not None:
+        positions = relevant_positions(found.scores, found.relevant)
+        worst = worst_queries(found, first_ranks(positions))
+    drawings = _drawings(run, positions, say)
     blocks = list(contents(run, drawings, worst))
     name = str(run.recipe.get("name", run_folder.name))
     files = {plot.href: plot.svg for plot in drawings}
     files[PAGE] = as_page(blocks, name)
     files[REPORT] = as_markdown(blocks)
-    if run.found is not None:
-        queries, clips = len(run.found.queries), len(run.found.clips)
+    if found is not None:
+        queries, clips = len(found.queries), len(found.clips)
         files[WORST] = worst_page(name, run.part, worst, run_folder, queries=queries, clips=clips)
     for former in {f"{PLOTS}/{plot}.svg" for plot in _NAMES} | {WORST}:
         if former not in files:
@@ -84,9 +88,9 @@ class _Drawing:
     height: float = 3.6
 
 
-def _drawings(run: Run, say: Say) -> list[Plot]:
+def _drawings(run: Run, positions: Positions | None, say: Say) -> list[Plot]:
     found = []
-    for one in _planned(run):
+    for one in _planned(run, positions):
         try:
             svg = drawn(one.draw, height=one.height)
         except ModuleNotFoundError as error:
@@ -98,16 +102,17 @@ def _drawings(run: Run, say: Say) -> list[Plot]:
     return found
 
 
-def _planned(run: Run) -> Iterator[_Drawing]:
+def _planned(run: Run, positions: Positions | None) -> Iterator[_Drawing]:
     if run.losses:
         yield _Drawing("loss", _LOSSES, lambda figure: plots.draw_losses(figure, run), 4.2)
     if run.validations:
         yield _Drawing("validation", _VALIDATIONS, lambda f: plots.draw_validations(f, run))
     found = run.found
-    if found is None:
+    if found is None or positions is None:
         return
     published = (run.published or {}).get("scores", {}) if comparable(run) else {}
-    recall, pairs, ranks = recall_by_rank(found), spread(found), first_ranks(found)
+    recall = recall_by_rank(positions, len(found.clips))
+    pairs, ranks = spread(found), first_ranks(positions)
     yield _Drawing("recall", _RECALL, lambda f: plots.draw_recall(f, recall, published))
     yield _Drawing("similarity", _SPREAD, lambda f: plots.draw_spread(f, pairs))
     yield _Drawing("ranks", _RANKS, lambda f: plots.draw_ranks(f, ranks, len(found.clips)))
@@ -134,7 +139,7 @@ def _figures(run: Run) -> dict[str, Any]:
 
 
 def _numbers(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in values.items() if not math.isnan(value)}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
 
 
 def _write(file: Path, text: str) -> None:

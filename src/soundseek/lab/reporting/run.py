@@ -150,16 +150,16 @@ def _members(folder: Path) -> list[Member]:
 def _table(file: Path) -> list[Row]:
     if not file.is_file():
         return []
-    with file.open(newline="", encoding="utf-8") as lines:
-        head, *rows = list(csv.reader(lines)) or [[]]
-    # The last line of a run that is being written, or was killed, may be half there.
-    if rows and len(rows[-1]) != len(head):
-        rows.pop()
     try:
+        with file.open(newline="", encoding="utf-8") as lines:
+            head, *rows = list(csv.reader(lines)) or [[]]
+        # The last line of a run that is being written, or was killed, may be half there.
+        if rows and len(rows[-1]) != len(head):
+            rows.pop()
         return [_row(dict(zip(head, row, strict=True))) for row in rows]
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, csv.Error) as error:
         raise DataError(
-            f"{file} is damaged: {error}", remedy="remove the line that it comes from"
+            f"{file} is damaged: {error!r}", remedy="remove the line that it comes from"
         ) from error
 
 

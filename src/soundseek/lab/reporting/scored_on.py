@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
 from soundseek.lab.reporting.run import Run
+from soundseek.lab.run_folder import RunFolder
 
 # What the reports call a corpus's split, and how many clips it has.
 _NAMES: Final[Mapping[tuple[str, str], tuple[str, int]]] = {
@@ -43,8 +43,7 @@ def _data(run: Run) -> Mapping[str, Any]:
     """The recipe's data; an ensemble has its members'."""
     data = run.recipe.get("data")
     if data is None and run.members:
-        file = run.folder / run.members[0].name / "recipe.json"
-        data = json.loads(file.read_text(encoding="utf-8")).get("data")
+        data = RunFolder(run.folder / run.members[0].name).document().get("data")
     return data or {}
 
 

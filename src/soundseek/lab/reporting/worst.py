@@ -9,8 +9,8 @@ from typing import Final
 from urllib.parse import quote
 
 import numpy as np
+from numpy.typing import NDArray
 
-from soundseek.lab.reporting.figures import first_ranks
 from soundseek.lab.similarities import Similarities, Sound
 
 LISTED: Final = 50
@@ -36,10 +36,9 @@ class Worst:
     instead: tuple[Heard, ...]
 
 
-def worst_queries(found: Similarities, most: int = LISTED) -> list[Worst]:
+def worst_queries(found: Similarities, ranks: NDArray[np.int64], most: int = LISTED) -> list[Worst]:
     """The worst first, in the queries' order where they are equal; those whose first clip is right
-    are not among them."""
-    ranks = first_ranks(found)
+    are not among them. `ranks`: places of the first relevant clips, `[queries]`."""
     order = np.argsort(-ranks, kind="stable")[:most]
     return [_worst(found, int(query), int(ranks[query])) for query in order if ranks[query] > 1]
 
