@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
 
 INK: Final = "#23282d"
 PAPER: Final = "#fefefe"
@@ -95,3 +96,10 @@ def only_horizontal_grid(axes: Axes) -> None:
     """For bars: their places need no lines."""
     axes.grid(visible=False, axis="x")
     axes.tick_params(axis="x", length=0)
+
+
+def percent() -> Formatter:
+    """For axes of shares."""
+    from matplotlib.ticker import FuncFormatter
+
+    return FuncFormatter(lambda share, _: f"{100 * share:.3g}%")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from soundseek.lab.reporting import plots
+from soundseek.lab.reporting import learning, ranking
 from soundseek.lab.reporting.contents import contents
 from soundseek.lab.reporting.document import Plot
 from soundseek.lab.reporting.drawing import drawn
@@ -104,18 +104,18 @@ def _drawings(run: Run, positions: Positions | None, say: Say) -> list[Plot]:
 
 def _planned(run: Run, positions: Positions | None) -> Iterator[_Drawing]:
     if run.losses:
-        yield _Drawing("loss", _LOSSES, lambda figure: plots.draw_losses(figure, run), 4.2)
+        yield _Drawing("loss", _LOSSES, lambda figure: learning.draw_losses(figure, run), 4.2)
     if run.validations:
-        yield _Drawing("validation", _VALIDATIONS, lambda f: plots.draw_validations(f, run))
+        yield _Drawing("validation", _VALIDATIONS, lambda f: learning.draw_validations(f, run))
     found = run.found
     if found is None or positions is None:
         return
     published = (run.published or {}).get("scores", {}) if comparable(run) else {}
     recall = recall_by_rank(positions, len(found.clips))
     pairs, ranks = spread(found), first_ranks(positions)
-    yield _Drawing("recall", _RECALL, lambda f: plots.draw_recall(f, recall, published))
-    yield _Drawing("similarity", _SPREAD, lambda f: plots.draw_spread(f, pairs))
-    yield _Drawing("ranks", _RANKS, lambda f: plots.draw_ranks(f, ranks, len(found.clips)))
+    yield _Drawing("recall", _RECALL, lambda f: ranking.draw_recall(f, recall, published))
+    yield _Drawing("similarity", _SPREAD, lambda f: ranking.draw_spread(f, pairs))
+    yield _Drawing("ranks", _RANKS, lambda f: ranking.draw_ranks(f, ranks, len(found.clips)))
 
 
 def _figures(run: Run) -> dict[str, Any]:
