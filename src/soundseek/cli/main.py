@@ -38,6 +38,10 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "evaluate": Entry(
             "soundseek.cli.evaluate:evaluate", "Score a system, or files of predictions.", _MODELS
         ),
+        "tune": Entry("soundseek.cli.tune:tune", "Search for a recipe's best settings.", _MODELS),
+        "ablate": Entry(
+            "soundseek.cli.ablate:ablate", "Measure what each part of a recipe is worth.", _MODELS
+        ),
         "export": Entry("soundseek.cli.lab:export", "Turn a trained run into a model.", _MODELS),
     }
 )
