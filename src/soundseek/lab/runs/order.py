@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from soundseek.lab.progress import Validation
-from soundseek.lab.recipe_files import RecipeBase
+from soundseek.lab.recipe_files import RecipeBase, merged
 from soundseek.lab.runs.course import Course, Point
 from soundseek.lab.systems import recipe_of, similarities, train
 
@@ -43,6 +43,19 @@ class Carried:
     points: tuple[Point, ...]
     ended: Literal["full", "stale"]
     seconds: float
+
+
+def shared(recipe: RecipeBase, cache: Path, threads: int | None) -> dict[str, Any]:
+    """The recipe's mapping, with what runs have in common kept in one `cache` unless it says where,
+    and with at most so many threads."""
+    document = recipe.model_dump()
+    run = document.get("run", {})
+    changes: dict[str, Any] = {}
+    if "cache" in run and run["cache"] is None:
+        changes["cache"] = str(cache)
+    if threads is not None and "threads" in run:
+        changes["threads"] = min(threads, run["threads"] or threads)
+    return merged(document, {"run": changes}) if changes else document
 
 
 class _StaleError(Exception):

@@ -10,14 +10,12 @@ from typing import Any, Final
 
 from soundseek.errors import DataError, SoundseekError
 from soundseek.lab.recipe_files import (
-    RecipeBase,
     find_recipe,
-    merged,
     read_recipe_file,
     with_values,
 )
 from soundseek.lab.runs.course import Point
-from soundseek.lab.runs.order import Carried, Order, carry_out
+from soundseek.lab.runs.order import Carried, Order, carry_out, shared
 from soundseek.lab.runs.tables import write_text
 from soundseek.lab.runs.workers import Event, Failure, Workers, threads_each
 from soundseek.lab.search.space import Space, check_space
@@ -104,19 +102,6 @@ class Search:
     def _agreed(self) -> Mapping[str, Any]:
         document = self.recipe.model_dump(mode="json")
         return document | {"smoke": True} if self.task.smoke else document
-
-
-def shared(recipe: RecipeBase, cache: Path, threads: int | None) -> dict[str, Any]:
-    """The recipe's mapping, with what runs have in common kept in one `cache` unless it says where,
-    and with at most so many threads."""
-    document = recipe.model_dump()
-    run = document.get("run", {})
-    changes: dict[str, Any] = {}
-    if "cache" in run and run["cache"] is None:
-        changes["cache"] = str(cache)
-    if threads is not None and "threads" in run:
-        changes["threads"] = min(threads, run["threads"] or threads)
-    return merged(document, {"run": changes}) if changes else document
 
 
 class _Session:
