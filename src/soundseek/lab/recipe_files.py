@@ -101,8 +101,13 @@ def read_recipe_file(
 
 
 def merged(base: Mapping[str, Any], difference: Mapping[str, Any]) -> dict[str, Any]:
-    """`difference` over `base`: mappings are merged key by key, everything else is replaced."""
+    """`difference` over `base`: mappings are merged key by key, everything else is replaced.
+
+    Where a difference names another encoder, the options of the one before go with it.
+    """
     result = dict(base)
+    if "encoder" in difference and difference["encoder"] != base.get("encoder"):
+        result.pop("options", None)
     for key, value in difference.items():
         below = result.get(key)
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
@@ -119,7 +124,10 @@ def with_values(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[
 
 
 def difference_between(base: Mapping[str, Any], full: Mapping[str, Any]) -> dict[str, Any]:
-    """What must be merged over `base` for `full`, which has every key of `base`."""
+    """What must be merged over `base` for `full`, which lacks no key of `base`, but for the options
+    of another encoder."""
+    if full.get("encoder") != base.get("encoder"):
+        base = {key: value for key, value in base.items() if key != "options"}
     difference = {}
     for key, value in full.items():
         if key not in base:
