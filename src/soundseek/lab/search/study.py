@@ -8,7 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self
@@ -20,6 +20,8 @@ from optuna.distributions import (
     FloatDistribution,
     IntDistribution,
 )
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from soundseek.errors import DataError, RecipeError
@@ -68,8 +70,25 @@ class StudyTrials:
 
         Raises `RecipeError` for a study of something else, `DataError` for a storage that fails.
         """
+        storage = open_storage(url, folder)
+        try:
+            with cls._joined(folder, space, document, storage, name) as joined:
+                yield joined
+        finally:
+            storage.engine.dispose()
+
+    @classmethod
+    @contextmanager
+    def _joined(
+        cls,
+        folder: Path,
+        space: Space,
+        document: Mapping[str, Any],
+        storage: RDBStorage,
+        name: str,
+    ) -> Iterator[Self]:
         study = optuna.create_study(
-            storage=open_storage(url, folder),
+            storage=storage,
             study_name=name,
             sampler=PlacedTpe(space.seed, space.random_starts),
             direction="maximize",
@@ -120,12 +139,14 @@ class StudyTrials:
     def beat(self, running: Running) -> None:
         """Give a sign of life, now and then."""
         if time.monotonic() - running.beaten > _BEAT_S or running.beaten == 0.0:
-            running.trial.set_user_attr(_BEAT, time.time())
+            with _unless_taken_over():
+                running.trial.set_user_attr(_BEAT, time.time())
             running.beaten = time.monotonic()
 
     def report(self, running: Running, point: Point) -> None:
         """Keep a figure on the way."""
-        running.trial.report(point.value, point.step)
+        with _unless_taken_over():
+            running.trial.report(point.value, point.step)
 
     def finish(self, running: Running, carried: Carried) -> None:
         """A trial's value is its best figure, whether it came to its end or was ended early."""
@@ -133,13 +154,15 @@ class StudyTrials:
         for point in carried.points:
             if point.step not in known:
                 self.report(running, point)
-        running.trial.set_user_attr(_ENDED, carried.ended)
-        running.trial.set_user_attr(_SECONDS, round(carried.seconds, 1))
+        with _unless_taken_over():
+            running.trial.set_user_attr(_ENDED, carried.ended)
+            running.trial.set_user_attr(_SECONDS, round(carried.seconds, 1))
         self._tell(running, TrialState.COMPLETE, carried.value)
 
     def fail(self, running: Running, reason: str) -> None:
         """Record why a trial has no value."""
-        running.trial.set_user_attr(REASON, reason)
+        with _unless_taken_over():
+            running.trial.set_user_attr(REASON, reason)
         self._tell(running, TrialState.FAIL, None)
 
     def give_up(self, running: Running) -> None:
@@ -155,7 +178,7 @@ class StudyTrials:
                 continue
             try:
                 self.study.tell(trial.number, state=TrialState.FAIL)
-            except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+            except (ValueError, UpdateFinishedTrialError):
                 continue  # another process was quicker
             self._again(trial.params, str(trial.user_attrs.get(_FOLDER, f"{trial.number:04d}")))
             taken += 1
@@ -169,7 +192,7 @@ class StudyTrials:
         """False where another process took the trial over meanwhile: it has the last word."""
         try:
             self.study.tell(running.trial, value, state)
-        except (ValueError, optuna.exceptions.UpdateFinishedTrialError):
+        except (ValueError, UpdateFinishedTrialError):
             return False
         return True
 
@@ -210,6 +233,11 @@ def _distribution(parameter: Parameter) -> BaseDistribution:
     return IntDistribution(
         parameter.low, parameter.high, log=parameter.log, step=parameter.step or 1
     )
+
+
+def _unless_taken_over() -> AbstractContextManager[None]:
+    """What is written of a trial that another process took over is dropped."""
+    return suppress(UpdateFinishedTrialError)
 
 
 def _is_dead(lock: Path) -> bool:
