@@ -109,7 +109,8 @@ def _tried(place: int, trial: FrozenTrial) -> Tried:
 
 
 def _folder(trial: FrozenTrial) -> str:
-    return str(trial.user_attrs.get("folder", f"{trial.number:04d}"))
+    # One that is just being taken has none yet.
+    return str(trial.user_attrs.get("folder", f"({trial.number})"))
 
 
 def _importances(study: optuna.Study) -> dict[str, float]:

@@ -129,7 +129,7 @@ class StudyTrials:
             # Several machines asked at once; the last of them has one too many.
             self.study.tell(trial, state=TrialState.FAIL)
             return None
-        folder = str(trial.user_attrs.get(_FOLDER, f"{trial.number:04d}"))
+        folder = str(trial.user_attrs.get(_FOLDER) or self._folder_at(before))
         trial.set_user_attr(_FOLDER, folder)
         trial.set_user_attr(_OWNER, self._owner)
         running = Running(trial, folder, dict(trial.params))
@@ -180,13 +180,20 @@ class StudyTrials:
                 self.study.tell(trial.number, state=TrialState.FAIL)
             except (ValueError, UpdateFinishedTrialError):
                 continue  # another process was quicker
-            self._again(trial.params, str(trial.user_attrs.get(_FOLDER, f"{trial.number:04d}")))
+            self._again(trial.params, trial.user_attrs.get(_FOLDER))
             taken += 1
         return taken
 
-    def _again(self, values: Mapping[str, Any], folder: str) -> None:
-        if set(values) == set(self.space.parameters):
+    def _again(self, values: Mapping[str, Any], folder: str | None) -> None:
+        # One that was interrupted before it had all its values will be drawn anew, to the same.
+        if folder is not None and set(values) == set(self.space.parameters):
             self.study.enqueue_trial(dict(values), user_attrs={_FOLDER: folder})
+
+    def _folder_at(self, place: int) -> str:
+        taken = {trial.user_attrs.get(_FOLDER) for trial in self.study.get_trials(deepcopy=False)}
+        while f"{place:04d}" in taken:
+            place += 1
+        return f"{place:04d}"
 
     def _tell(self, running: Running, state: TrialState, value: float | None) -> bool:
         """False where another process took the trial over meanwhile: it has the last word."""
