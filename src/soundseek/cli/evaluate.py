@@ -93,7 +93,7 @@ def retrieval(
     """
     if per_query is not None and direction == "audio-to-text":
         raise click.UsageError("--per-query is about texts: leave out --direction audio-to-text")
-    from soundseek.metrics.dcase import match, read_predictions, read_truth
+    from soundseek.metrics.dcase import evaluated, match, read_predictions, read_truth
 
     right = read_truth(truth)
     systems = [
@@ -103,48 +103,36 @@ def retrieval(
     ]
     document: dict[str, Any] = {}
     if direction != "audio-to-text":
-        found = [_text_to_audio(system) for system in systems]
-        document |= document_of(found, other, seed)
-        if per_query is not None:
-            _write_per_query(per_query, systems[0])
-        if not as_json:
-            files = systems[0].n_files
-            among = f" among {count(files, 'file')}" if files is not None else ""
-            say(strong(f"text to audio: {count(found[0].n, 'text')}{among}"))
-            print_figures(document)
-            _note_depth(systems)
+        of_texts = [evaluated(system.text_to_audio(), system.depth) for system in systems]
+        document |= document_of(of_texts, other, seed)
     if direction != "text-to-audio":
-        found = [_audio_to_text(system) for system in systems]
-        document["audio_to_text"] = part = document_of(found, other, seed)
-        if not as_json:
-            among = count(len(right.queries), "text")
-            say(strong(f"audio to text: {count(found[0].n, 'file')} among {among}"))
-            print_figures(part)
+        of_files = [evaluated(system.audio_to_text()[1]) for system in systems]
+        document["audio_to_text"] = document_of(of_files, other, seed)
+    if per_query is not None:
+        _write_per_query(per_query, systems[0])
     if as_json:
         say_json(document)
+        return
+    if "metrics" in document:
+        files = systems[0].n_files
+        among = f" among {count(files, 'file')}" if files is not None else ""
+        say(strong(f"text to audio: {count(document['n'], 'text')}{among}"))
+        print_figures(document)
+        for system, figures in zip(systems, of_texts, strict=True):
+            _note_left_out(system, figures)
+    if part := document.get("audio_to_text"):
+        among = count(len(right.queries), "text")
+        say(strong(f"audio to text: {count(part['n'], 'file')} among {among}"))
+        print_figures(part)
 
 
-def _text_to_audio(system: Matched) -> Evaluation:
-    from soundseek.metrics.dcase import evaluated
-
-    return evaluated(system.text_to_audio(), system.depth)
-
-
-def _audio_to_text(system: Matched) -> Evaluation:
-    from soundseek.metrics.dcase import evaluated
-
-    return evaluated(system.audio_to_text()[1])
-
-
-def _note_depth(systems: list[Matched]) -> None:
-    for system in systems:
-        if system.depth is not None:
-            say(
-                f"note: {shown_path(system.predictions.path)} names "
-                f"{count(system.depth, 'file')} a text: what looks further is left out "
-                "(mAP@16, and a median rank beyond)",
-                err=True,
-            )
+def _note_left_out(system: Matched, figures: Evaluation) -> None:
+    if system.depth is not None and figures.left_out:
+        say(
+            f"note: {shown_path(system.predictions.path)} names {count(system.depth, 'file')} a "
+            f"text, too few for {', '.join(figures.left_out)}",
+            err=True,
+        )
 
 
 def _write_per_query(path: Path, system: Matched) -> None:

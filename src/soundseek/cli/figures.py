@@ -16,9 +16,9 @@ _DIGITS = 6
 
 
 def document_of(found: Sequence[Evaluation], other: Path | None, seed: int) -> dict[str, Any]:
+    """Return what `--json` prints of a system, and of the `other` one behind it in `found`."""
     from soundseek.metrics.dcase import compared
 
-    """Return what `--json` prints of a system, and of the `other` one behind it in `found`."""
     document: dict[str, Any] = {"n": found[0].n, "metrics": _figures(found[0])}
     if other is not None:
         tests = compared(found[0], found[1], seed)

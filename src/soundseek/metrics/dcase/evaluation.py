@@ -30,6 +30,12 @@ class Evaluation:
     values: dict[str, npt.NDArray[np.float64]]
     metrics: dict[str, Metric]
 
+    @property
+    def left_out(self) -> list[str]:
+        """Which of the usual metrics the known places do not give."""
+        usual = [*(f"R@{k}" for k in RECALLS), *(f"mAP@{k}" for k in PRECISIONS), "medR"]
+        return [name for name in usual if name not in self.metrics]
+
 
 def evaluated(positions: Positions, depth: int | None = None) -> Evaluation:
     """Return the figures that follow from `positions`.
@@ -49,7 +55,8 @@ def evaluated(positions: Positions, depth: int | None = None) -> Evaluation:
 def compared(first: Evaluation, second: Evaluation, seed: int) -> dict[str, PairedTest]:
     """Test every metric that both systems have, each with a generator of its own from `seed`.
 
-    Raises `DataError` if they have different queries' numbers or no metric in common.
+    Both must be of the same queries in the same order. Raises `DataError` if their number differs
+    or no metric is common to both.
     """
     names = [name for name in first.values if name in second.values]
     if not names:

@@ -64,7 +64,8 @@ class Matched:
         """Return the files that have a relevant caption, and the places of those captions.
 
         Every query of the truth is a caption to be found; a file's own ones are relevant, of which
-        there may be several. Raises `DataError` for ranked names, which say nothing about it.
+        there may be several. The files are in the truth's order. Raises `DataError` for ranked
+        names, which say nothing about it.
         """
         if not isinstance(self.predictions, Scored):
             raise DataError(
@@ -72,14 +73,11 @@ class Matched:
                 "file from it",
                 remedy="give a score matrix: index (or query), then one column a file",
             )
-        relevant = self._relevant()
-        asked = np.flatnonzero(relevant.any(axis=0))
-        scores = self._scores(self.predictions)
-        if asked.size < scores.shape[1]:
-            scores, relevant = scores[:, asked], relevant[:, asked]
-        names = [self.predictions.names[column] for column in asked.tolist()]
-        places = relevant_positions(np.ascontiguousarray(scores.T), relevant.T)
-        return names, places
+        asked = np.unique(self.truth.file_of)
+        columns = self.column_of[asked]
+        scores = np.ascontiguousarray(self._scores(self.predictions).T)[columns]
+        relevant = np.ascontiguousarray(self._relevant().T)[columns]
+        return [self.truth.files[file] for file in asked], relevant_positions(scores, relevant)
 
     def first_names(self, k: int) -> list[list[str]]:
         """Return the first k names of each query, fewer if fewer are known.
@@ -134,10 +132,10 @@ def match(truth: Truth, predictions: Ranked | Scored, *, allow_extra: bool = Fal
 
 
 def _rows(truth: Truth, predictions: Ranked | Scored, allow_extra: bool) -> _Indices:
+    if truth.queries == predictions.texts:
+        return np.arange(len(truth.queries), dtype=np.int64)
     asked = [text_key(text) for text in truth.queries]
     answered = [text_key(text) for text in predictions.texts]
-    if asked == answered:
-        return np.arange(len(asked), dtype=np.int64)
     rows: dict[str, list[int]] = defaultdict(list)
     for row, text in enumerate(answered):
         rows[text].append(row)
@@ -156,7 +154,7 @@ def _rows(truth: Truth, predictions: Ranked | Scored, allow_extra: bool) -> _Ind
         raise DataError(
             f"{predictions.path}, row {predictions.rows[extra[0]]}: {truth.path} does not ask "
             f"{shown(predictions.texts[extra[0]])}; there are {len(extra):,} such rows",
-            remedy="remove them, or allow extra rows",
+            remedy="remove them, or allow extra rows (--allow-extra)",
         )
     row_of = np.empty(len(asked), dtype=np.int64)
     for text, wanted in queries.items():
@@ -187,7 +185,7 @@ def _refuse_unknown(truth: Truth, predictions: Ranked | Scored) -> None:
         f"{where}: {truth.path} does not know the file {shown(name)}"
         + (f" nor {len(unknown) - 1:,} others" if len(unknown) > 1 else ""),
         remedy=(f"did you mean {shown(near[0])}? " if near else "")
-        + "Name files as in the truth, or allow extra files",
+        + "Name files as in the truth, or allow extra files (--allow-extra)",
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from soundseek.errors import DataError
+from soundseek.metrics.dcase.numbers import plain_rows
 from soundseek.metrics.dcase.tables import Rows, name_key, open_table, shown
 
 _QUERY_COLUMNS = ("index", "query", "")  # the last is what pandas calls an index without a name
@@ -108,16 +109,10 @@ def _scored(rows: Rows) -> Scored:
         )
     if "" in names:
         raise DataError(f"{rows.path}: column {names.index('') + 2} has no file name")
-    texts, numbers, values = [], [], array("d")
-    for number, cells in rows:
-        numbers.append(number)
-        texts.append(cells[0])
-        try:
-            values.extend(map(float, cells[1:]))
-        except ValueError:
-            raise _no_number(rows, number, cells) from None
+    # A pipe can be read but once, and its beginning is read already.
+    plain = plain_rows(rows.path, len(names)) if rows.path.is_file() else None
+    texts, numbers, scores = plain or _through_csv(rows)
     _check_rows(rows, len(texts))
-    scores = np.frombuffer(values, dtype=np.float64).reshape(len(texts), len(names))
     if np.isnan(scores).any():
         row, column = np.argwhere(np.isnan(scores))[0]
         raise DataError(
@@ -126,6 +121,19 @@ def _scored(rows: Rows) -> Scored:
             remedy="a NaN has no place in a ranking: find out where the system makes it",
         )
     return Scored(rows.path, texts, numbers, names, scores)
+
+
+def _through_csv(rows: Rows) -> tuple[list[str], list[int], npt.NDArray[np.float64]]:
+    texts, numbers, values = [], [], array("d")
+    for number, cells in rows:
+        numbers.append(number)
+        texts.append(cells[0])
+        try:
+            values.extend(map(float, cells[1:]))
+        except ValueError:
+            raise _no_number(rows, number, cells) from None
+    scores = np.frombuffer(values, dtype=np.float64) if values else np.empty(0)
+    return texts, numbers, scores.reshape(-1, len(rows.header) - 1)
 
 
 def _no_number(rows: Rows, number: int, cells: list[str]) -> DataError:

@@ -93,7 +93,12 @@ def text_key(text: str) -> str:
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[str]]:
-    """Write a text file to a temporary name beside it and rename: all of it or nothing."""
+    """Write a text file to a temporary name beside it and rename: all of it or nothing.
+
+    Raises `DataError` if its folder does not exist, and `OSError`.
+    """
+    if not path.parent.is_dir():
+        raise DataError(f"{path}: there is no folder {path.parent}", remedy="make it first")
     draft = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with draft.open("w", encoding="utf-8", newline="") as file:
