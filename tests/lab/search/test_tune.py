@@ -58,6 +58,15 @@ def test_a_study_goes_on_where_it_was(make_search: Make, quick: list[Any]) -> No
     assert len({str(values) for values in tried(whole)}) == 8
 
 
+def test_the_order_of_the_file_changes_nothing(make_search: Make, quick: list[Any]) -> None:
+    one = make_search("one")
+    parameters = dict(reversed(one.task.space.model_dump()["parameters"].items()))
+    other = make_search("other", parameters=parameters)
+    one.run(silent, trials=5)
+    other.run(silent, trials=5)
+    assert tried(one) == tried(other)
+
+
 def test_seeds_differ(make_search: Make, quick: list[Any]) -> None:
     one, other = make_search("one"), make_search("other", seed=1)
     one.run(silent, trials=2)

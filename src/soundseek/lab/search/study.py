@@ -226,8 +226,9 @@ class StudyTrials:
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """The space as Optuna describes it."""
-    return {key: _distribution(parameter) for key, parameter in space.parameters.items()}
+    """The space as Optuna describes it, in an order that does not hang on the file's: values are
+    drawn one after the other."""
+    return {key: _distribution(space.parameters[key]) for key in sorted(space.parameters)}
 
 
 def _distribution(parameter: Parameter) -> BaseDistribution:
