@@ -56,7 +56,14 @@ def begun(script: Path, *words: str) -> subprocess.Popen[str]:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         # Ctrl-C goes to a whole group: one of its own, not that of the tests.
         start_new_session=True,
+        preexec_fn=hears_ctrl_c,
     )
+
+
+def hears_ctrl_c() -> None:
+    """A process that was started in the background, as these tests may be, ignores Ctrl-C and
+    hands that down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_for(process: subprocess.Popen[str], *words: str) -> None:

@@ -58,17 +58,19 @@ def test_a_trial_too_many_is_given_back(make_search: Make, monkeypatch: pytest.M
 
 def test_a_trial_of_the_dead_is_taken_over(make_search: Make, tmp_path: Path) -> None:
     with make_search().joined() as dead:
-        begun = dead.begin(5)
+        begun, other = dead.begin(5), dead.begin(5)
     # As after kill -9: the file of its lock is there, and nobody holds it.
     (tmp_path / "study" / "owners" / dead._owner.split()[1]).touch()
     with make_search().joined() as study:
-        assert study.take_over() == 1
+        assert study.take_over() == 2
         assert study.take_over() == 0
-        again = study.begin(5)
+        again, also = study.begin(5), study.begin(5)
         assert (again.values, again.folder) == (begun.values, begun.folder)
+        assert (also.values, also.folder) == (other.values, other.folder)
         study.finish(again, carried(0.5))
-        assert states(study) == [TrialState.FAIL, TrialState.COMPLETE]
-        assert len(study.counted()) == 1
+        study.finish(also, carried(0.4))
+        assert states(study) == [TrialState.FAIL] * 2 + [TrialState.COMPLETE] * 2
+        assert len(study.counted()) == 2
 
 
 def test_silence_on_another_machine(make_search: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -255,7 +255,6 @@ def _is_dead(lock: Path) -> bool:
             pass
     except DataError:
         return False
-    lock.unlink(missing_ok=True)
     return True
 
 
