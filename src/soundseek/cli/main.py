@@ -42,6 +42,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "ablate": Entry(
             "soundseek.cli.ablate:ablate", "Measure what each part of a recipe is worth.", _MODELS
         ),
+        "report": Entry(
+            "soundseek.cli.report:report", "What a run learnt, in figures and plots.", _MODELS
+        ),
         "export": Entry("soundseek.cli.lab:export", "Turn a trained run into a model.", _MODELS),
     }
 )
