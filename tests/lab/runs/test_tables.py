@@ -5,11 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("matplotlib")
-
-from matplotlib.figure import Figure
-
-from soundseek.lab.runs.tables import markdown_table, write_csv, write_figure, write_json
+from soundseek.lab.runs.tables import markdown_table, write_csv, write_json
 
 pytestmark = pytest.mark.lab
 
@@ -31,14 +27,3 @@ def test_what_is_not_finite_is_no_json(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         write_json(tmp_path / "a.json", {"x": float("nan")})
     assert not (tmp_path / "a.json").exists()
-
-
-def test_a_figure_is_drawn_the_same_twice(tmp_path: Path) -> None:
-    for place in ("a", "b"):
-        figure = Figure()
-        figure.subplots().scatter([1, 2], [2, 1])
-        (tmp_path / place).mkdir()
-        write_figure(figure, tmp_path / place / "f.svg")
-    first, second = ((tmp_path / place / "f.svg").read_bytes() for place in ("a", "b"))
-    assert first == second
-    assert b"<svg" in first

@@ -1,4 +1,4 @@
-"""Files that tell of many runs: tables, text, plots; written beside their place, then renamed."""
+"""Files that tell of many runs: tables and text; written beside their place, then renamed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from typing import Any
 
 
 def write_text(path: Path, text: str) -> None:
@@ -43,14 +40,3 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         *("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows),
     ]
     return "\n".join(lines)
-
-
-def write_figure(figure: Figure, path: Path) -> None:
-    """An SVG that is the same, byte for byte, whenever it is drawn from the same figures."""
-    import matplotlib
-
-    settings: Any = {"svg.hashsalt": path.name, "svg.fonttype": "none"}
-    draft = path.with_name(path.name + ".partial")
-    with matplotlib.rc_context(settings):
-        figure.savefig(draft, format="svg", metadata={"Date": None, "Creator": None})
-    draft.replace(path)
