@@ -1,4 +1,4 @@
-"""A tiny corpus, a tiny recipe and teachers made of random numbers: no weights, no network."""
+"""Tiny corpora, tiny recipes and teachers made of random numbers: no weights, no network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+
+from support.retrieval import Document
 
 RATE = 16_000
 KINDS = ("rain", "wind", "waves", "siren", "frog", "doorbell")
@@ -136,3 +138,55 @@ def fake_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "load_yamnet", lambda path: Sound().eval())
     monkeypatch.setattr(prepare, "class_names", lambda path: [kind.title() for kind in KINDS])
     monkeypatch.setattr(prepare, "MiniLm", Text)
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten training clips, five of validation and five of test, three captions each."""
+    from soundseek.lab.retrieval.synthetic import write_synthetic_corpus
+
+    return write_synthetic_corpus(tmp_path_factory.mktemp("synthetic"), kinds=5)
+
+
+@pytest.fixture(scope="session")
+def waveform_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where all runs keep what they decoded."""
+    return tmp_path_factory.mktemp("waveforms")
+
+
+@pytest.fixture
+def document(synthetic: Path, waveform_cache: Path) -> Document:
+    """A recipe of five steps an epoch: networks as small as they can be."""
+
+    def source(split: str) -> list[Document]:
+        return [{"corpus": "clips", "root": str(synthetic), "split": split}]
+
+    return {
+        "system": "retrieval",
+        "name": "test/tiny",
+        "description": "for tests",
+        "seed": 3,
+        "data": {split: source(split) for split in ("train", "validation", "test")},
+        "audio": {
+            "encoder": "panns_cnn10",
+            "weights": "random",
+            "options": {"channels": (2, 4, 4, 8), "classes": None, "frontend": "panns_16k"},
+            "max_s": 1.2,
+        },
+        "text": {
+            "encoder": "small_transformer",
+            "weights": "random",
+            "options": {"width": 16, "layers": 1, "heads": 2, "vocabulary": 200},
+            "max_tokens": 12,
+        },
+        "space": {"dimension": 8},
+        "objective": [{"term": "nt_xent"}],
+        "optimiser": {"kind": "adamw", "learning_rate": 0.003, "batch": 6, "epochs": 2},
+        "run": {
+            "cache": str(waveform_cache),
+            "device": "cpu",
+            "threads": 1,
+            "log_steps": 1,
+            "checkpoint_steps": 2,
+        },
+    }

@@ -38,6 +38,10 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "evaluate": Entry(
             "soundseek.cli.evaluate:evaluate", "Score a system, or files of predictions.", _MODELS
         ),
+        "tune": Entry("soundseek.cli.tune:tune", "Search for a recipe's best settings.", _MODELS),
+        "ablate": Entry(
+            "soundseek.cli.ablate:ablate", "Measure what each part of a recipe is worth.", _MODELS
+        ),
         "report": Entry(
             "soundseek.cli.report:report", "What a run learnt, in figures and plots.", _MODELS
         ),

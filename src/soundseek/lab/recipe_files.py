@@ -6,6 +6,7 @@ recipe named (mappings key by key, everything else as a whole).
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -25,6 +26,7 @@ from pydantic import (
 
 from soundseek.errors import RecipeError
 from soundseek.lab.choices import chosen
+from soundseek.lab.shipped import read_mapping, shipped, shipped_names
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 _EXTENDS = "extends"
@@ -74,24 +76,12 @@ _Recipe = TypeVar("_Recipe", bound=BaseModel)
 
 def recipe_names() -> list[str]:
     """Names of the shipped recipes, such as `soundseek/mini`."""
-    return sorted(
-        path.relative_to(RECIPES).with_suffix("").as_posix() for path in RECIPES.rglob("*.yaml")
-    )
+    return shipped_names(RECIPES)
 
 
 def find_recipe(name_or_path: str) -> Path:
     """The file of a shipped recipe, or of a path. Raises `RecipeError` with the nearest name."""
-    path = RECIPES / f"{name_or_path}.yaml"
-    if not path.is_file():
-        path = Path(name_or_path)
-    if not path.is_file():
-        near = difflib.get_close_matches(name_or_path, recipe_names(), n=1)
-        raise RecipeError(
-            f"no recipe {name_or_path!r}",
-            remedy=(f"did you mean {near[0]!r}? " if near else "")
-            + f"choices: {', '.join(recipe_names())}, or the path of a YAML file",
-        )
-    return path
+    return shipped(RECIPES, name_or_path, "recipe")
 
 
 def read_recipe_file(
@@ -104,20 +94,68 @@ def read_recipe_file(
     """
     document = _extended(path, ())
     for difference in differences:
-        document = merged(document, _mapping(difference))
+        document = merged(document, read_mapping(difference))
     for override in overrides:
         _apply(document, override)
     return document
 
 
 def merged(base: Mapping[str, Any], difference: Mapping[str, Any]) -> dict[str, Any]:
-    """`difference` over `base`: mappings are merged key by key, everything else is replaced."""
+    """`difference` over `base`: mappings are merged key by key, everything else is replaced.
+
+    Where a difference names another encoder, the options of the one before go with it.
+    """
     result = dict(base)
+    if "encoder" in difference and difference["encoder"] != base.get("encoder"):
+        result.pop("options", None)
     for key, value in difference.items():
         below = result.get(key)
         both = isinstance(below, Mapping) and isinstance(value, Mapping)
         result[key] = merged(below, value) if both else value  # type: ignore[arg-type]
     return result
+
+
+def with_values(document: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the mapping with `values` at their dotted keys, as overrides set them."""
+    changed = copy.deepcopy(dict(document))
+    for key, value in values.items():
+        _set(changed, key, value, key)
+    return changed
+
+
+def difference_between(base: Mapping[str, Any], full: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be merged over `base` for `full`, which lacks no key of `base`, but for the options
+    of another encoder."""
+    if full.get("encoder") != base.get("encoder"):
+        base = {key: value for key, value in base.items() if key != "options"}
+    difference = {}
+    for key, value in full.items():
+        if key not in base:
+            difference[key] = value
+        elif isinstance(base[key], Mapping) and isinstance(value, Mapping):
+            if inner := difference_between(base[key], value):
+                difference[key] = inner
+        elif base[key] != value or type(base[key]) is not type(value):
+            difference[key] = value
+    return difference
+
+
+def difference_over(name_or_path: str, base: str) -> dict[str, Any] | None:
+    """What a recipe changes of the recipe `base` that it extends, at once or through others.
+
+    None if it does not extend it. A recipe changes nothing of itself.
+    """
+    path, goal = find_recipe(name_or_path).resolve(), find_recipe(base).resolve()
+    difference: dict[str, Any] = {}
+    seen: tuple[Path, ...] = ()
+    while path != goal:
+        document = read_mapping(path)
+        parent = document.pop(_EXTENDS, None)
+        if parent is None:
+            return None
+        difference = merged(document, difference)
+        path, seen = _unseen(find_recipe(str(parent)).resolve(), (*seen, path)), (*seen, path)
+    return difference
 
 
 def validated(kind: type[_Recipe], document: Mapping[str, Any], where: str) -> _Recipe:
@@ -130,25 +168,19 @@ def validated(kind: type[_Recipe], document: Mapping[str, Any], where: str) -> _
 
 
 def _extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
-    path = path.resolve()
-    if path in seen:
-        chain = " → ".join(one.stem for one in (*seen, path))
-        raise RecipeError(f"recipes extend each other: {chain}")
-    document = _mapping(path)
+    path = _unseen(path.resolve(), seen)
+    document = read_mapping(path)
     base = document.pop(_EXTENDS, None)
     if base is None:
         return document
     return merged(_extended(find_recipe(str(base)), (*seen, path)), document)
 
 
-def _mapping(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path} is not YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise RecipeError(f"{path} must hold a mapping, not {type(document).__name__}")
-    return document
+def _unseen(path: Path, seen: tuple[Path, ...]) -> Path:
+    if path in seen:
+        chain = " → ".join(one.stem for one in (*seen, path))
+        raise RecipeError(f"recipes extend each other: {chain}")
+    return path
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
@@ -162,25 +194,29 @@ def _apply(document: dict[str, Any], override: str) -> None:
             f"override {override!r}: {value!r} is not YAML",
             remedy="write lists as [a, b], and texts with special characters in quotes",
         ) from error
+    _set(document, key, parsed, f"override {override!r}")
+
+
+def _set(document: dict[str, Any], key: str, value: Any, what: str) -> None:
     *sections, last = key.split(".")
     within: Any = document
     for section in sections:
         if isinstance(within, dict):
             inner = within.setdefault(section, {})
         else:
-            inner = within[_place(within, section, override)]
+            inner = within[_place(within, section, what)]
         if not isinstance(inner, dict | list):
-            raise RecipeError(f"override {override!r}: {section} is a value, not a section")
+            raise RecipeError(f"{what}: {section} is a value, not a section")
         within = inner
-    within[last if isinstance(within, dict) else _place(within, last, override)] = parsed
+    within[last if isinstance(within, dict) else _place(within, last, what)] = value
 
 
-def _place(items: list[Any], name: str, override: str) -> int:
+def _place(items: list[Any], name: str, what: str) -> int:
     """A place in a list, as in stages.0.optimiser.epochs=1."""
     if name.isdecimal() and int(name) < len(items):
         return int(name)
     raise RecipeError(
-        f"override {override!r}: {name!r} is no place in a list of {len(items)}",
+        f"{what}: {name!r} is no place in a list of {len(items)}",
         remedy=f"count from 0 to {len(items) - 1}" if items else "the list is empty",
     )
 

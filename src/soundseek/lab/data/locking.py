@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from soundseek.errors import DataError
 
+_POLL_S = 0.1
+
 
 @contextmanager
-def folder_lock(folder: Path, name: str) -> Iterator[None]:
+def folder_lock(folder: Path, name: str, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `name` in `folder`, which is made if it is not there.
 
     The file stays behind: deleting it would part those who wait for it from those who come later.
-    Raises `DataError` when another process holds it.
+    Raises `DataError` when another process holds it, unless told to `wait` for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        if not _taken(descriptor):
+        while not _taken(descriptor):
+            if wait:
+                time.sleep(_POLL_S)
+                continue
             raise DataError(
                 f"another process is working in {folder}", remedy="wait until it is done"
             )

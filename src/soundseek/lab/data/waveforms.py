@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from soundseek.audio.decode import read
 from soundseek.errors import AudioError, DataError
+from soundseek.lab.data.locking import folder_lock
 from soundseek.lab.data.manifest import Clip
 
 _FULL_SCALE = 32767.0
@@ -147,7 +148,10 @@ def open_store(
     stem = folder / f"waveforms-{sample_rate}-{identity[:12]}"
     index_file, samples_file = stem.with_suffix(".json"), stem.with_suffix(".i16")
     if not index_file.exists():
-        _build(clips, sample_rate, samples_file, index_file, on_progress)
+        # Several runs may share the folder: the first of them decodes, the others wait for it.
+        with folder_lock(folder, f"{stem.name}.lock", wait=True):
+            if not index_file.exists():
+                _build(clips, sample_rate, samples_file, index_file, on_progress)
     index = json.loads(index_file.read_text(encoding="utf-8"))
     samples = np.memmap(samples_file, dtype=np.int16, mode="r")
     return WaveformStore(samples, np.array(index["offsets"]), sample_rate, index["failures"])

@@ -1,0 +1,1 @@
+"""Ablations: a system, and what it is without one or the other of its parts."""

@@ -1,0 +1,1 @@
+"""Many runs at once: what searches and ablations share."""
