@@ -95,7 +95,7 @@ def _slices(figure: Figure, found: Findings, space: Space) -> None:
         axes.scatter(xs[:1], ys[:1], color=ORANGE, s=26, zorder=3)
         axes.set_xlabel(key.rpartition(".")[2], fontsize=8)
         axes.tick_params(labelsize=7)
-        for axes in places:
+    for axes in places:
         axes.set_axis_off()
     figure.supylabel(space.figure, fontsize=9)
 
@@ -106,4 +106,3 @@ def _columns(space: Space) -> int:
 
 def _points(trials: Sequence[Tried]) -> tuple[list[int], list[float]]:
     return [trial.place for trial in trials], [float(trial.value or 0.0) for trial in trials]
-
