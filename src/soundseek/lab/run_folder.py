@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from soundseek.errors import DataError, RecipeError
 from soundseek.lab.recipe_files import RecipeBase
 
@@ -72,6 +70,8 @@ class RunFolder:
         """The last checkpoint, None before the first. Raises `DataError` for a newer one."""
         if not self.checkpoint.is_file():
             return None
+        import torch
+
         saved: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if saved["schema_version"] > SCHEMA_VERSION:
             raise DataError(
@@ -83,6 +83,8 @@ class RunFolder:
 
     def save(self, state: Mapping[str, Any]) -> None:
         """To a temporary name and renamed: a killed run keeps the checkpoint before."""
+        import torch
+
         draft = self.checkpoint.with_suffix(".partial")
         torch.save({"schema_version": SCHEMA_VERSION, **state}, draft)
         draft.replace(self.checkpoint)
