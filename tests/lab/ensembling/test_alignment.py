@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseek.errors import DataError
-from soundseek.lab.ensembling.alignment import aligned
+from soundseek.lab.ensembling.alignment import aligned, gathered
 from soundseek.lab.similarities import ListedSound, Similarities, open_similarities
 from support.similarities import made, noisy, shuffled
 
@@ -116,3 +116,11 @@ def test_a_member_without_embeddings_says_so() -> None:
     (only,) = aligned({"a": made(np.zeros((2, 2)))})
     with pytest.raises(DataError, match=r"a has no embeddings.*\n.*by similarities"):
         only.embeddings()
+
+
+def test_members_in_one_order_share_what_is_not_scores() -> None:
+    one, same, other = noisy(1), noisy(2), shuffled(noisy(3), 4)
+    found = gathered([("a", one), ("b", same), ("c", other)])
+    assert found["b"].relevant is one.relevant
+    assert found["b"].scores is same.scores
+    assert found["c"] is other

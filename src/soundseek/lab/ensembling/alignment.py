@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +89,25 @@ def aligned(members: Mapping[str, Similarities]) -> list[Aligned]:
     return made
 
 
+def gathered(members: Iterable[tuple[str, Similarities]]) -> dict[str, Similarities]:
+    """Members by name, opened one after the other; those in the order of the first share its lists
+    and its relevant clips, which for many members would outweigh all blocks of scores."""
+    found: dict[str, Similarities] = {}
+    first: Similarities | None = None
+    for name, one in members:
+        if first is None:
+            first = one
+        elif [c.id for c in one.clips] == [c.id for c in first.clips] and _same_queries(first, one):
+            one = replace(one, queries=first.queries, clips=first.clips, relevant=first.relevant)
+        found[name] = one
+    return found
+
+
 def _same_queries(one: Similarities, other: Similarities) -> bool:
     if list(one.queries) != list(other.queries):
         return False
+    if one.relevant is other.relevant:
+        return True
     span = rows_at_once(len(one.clips))
     return all(
         np.array_equal(one.relevant[start:stop], other.relevant[start:stop])

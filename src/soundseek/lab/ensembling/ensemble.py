@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from soundseek.errors import DataError
+from soundseek.lab.ensembling.alignment import gathered
 from soundseek.lab.ensembling.figures import figures_of
 from soundseek.lab.ensembling.join import By, Joined, checked_weights, joined, mixture
 from soundseek.lab.ensembling.scales import Scale
@@ -18,6 +19,7 @@ from soundseek.lab.ensembling.sources import Say, distinct_members, member_simil
 from soundseek.lab.evaluate import plain
 from soundseek.lab.retrieval.scores import write_predictions
 from soundseek.lab.similarities import Similarities, open_similarities
+from soundseek.metrics.retrieval import Metric
 
 SCHEMA_VERSION: Final = 1
 DOCUMENT, PREDICTIONS = "ensemble.json", "predictions.csv"
@@ -95,10 +97,10 @@ def _made(
     work.mkdir()
 
     def opened(which: str) -> dict[str, Similarities]:
-        return {
-            str(path): member_similarities(path, which, work=work, truth=truth, say=say)
+        return gathered(
+            (str(path), member_similarities(path, which, work=work, truth=truth, say=say))
             for path in members
-        }
+        )
 
     weights, selection = settings.weights, None
     if settings.greedy:
@@ -115,35 +117,58 @@ def _made(
         whole.save(draft / _KEPT / part)
     kept = open_similarities(draft / _KEPT / part)
     write_predictions(kept, draft / PREDICTIONS)
+    metrics = figures_of(kept)
+    document = described(found, whole, metrics, part, settings.scale, settings.by, selection)
+    write_document(draft, document)
+    return document
+
+
+def described(
+    found: Mapping[str, Similarities],
+    whole: Joined,
+    metrics: Mapping[str, Metric],
+    part: str,
+    scale: Scale,
+    by: By,
+    selection: Selection | None,
+) -> dict[str, Any]:
+    """What ensemble.json says of members by name and of the whole that they make, whose figures
+    are `metrics`."""
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "part": part,
-        "by": settings.by,
-        "scale": settings.scale if settings.by == "similarities" else None,
-        "selection": None if selection is None else _told(selection, members),
+        "by": by,
+        "scale": scale if by == "similarities" else None,
+        "selection": None if selection is None else _told(selection, list(found)),
         "members": [
             {"path": name, "weight": weight, "metrics": plain(figures_of(one))}
             for (name, one), weight in zip(found.items(), whole.weights, strict=True)
         ],
         "clips": len(whole.clips),
         "n": len(whole.queries),
-        "metrics": plain(figures_of(kept)),
+        "metrics": plain(dict(metrics)),
     }
-    if settings.by == "embeddings":
+    if by == "embeddings":
         # Whether the members' axes agree is not known before: scores are averaged beside.
-        beside = joined(found, scale=settings.scale, weights=weights)
-        document["by_similarities"] = {"scale": settings.scale, "metrics": plain(beside.metrics())}
-    text = json.dumps(document, indent=2, ensure_ascii=False)
-    (draft / DOCUMENT).write_text(text + "\n", encoding="utf-8")
+        beside = joined(found, scale=scale, weights=whole.weights)
+        document["by_similarities"] = {"scale": scale, "metrics": plain(beside.metrics())}
     return document
 
 
-def _told(selection: Selection, members: Sequence[Path]) -> dict[str, Any]:
+def write_document(folder: Path, document: Mapping[str, Any]) -> None:
+    """Write ensemble.json."""
+    draft = folder / f"{DOCUMENT}.partial"
+    text = json.dumps(document, indent=2, ensure_ascii=False)
+    draft.write_text(text + "\n", encoding="utf-8")
+    draft.replace(folder / DOCUMENT)
+
+
+def _told(selection: Selection, members: Sequence[str]) -> dict[str, Any]:
     return {
         "part": "validation",
         "figure": selection.figure,
         "rounds": [
-            {"member": str(members[one.member]), "value": round(one.value, 5)}
+            {"member": members[one.member], "value": round(one.value, 5)}
             for one in selection.rounds
         ],
     }
