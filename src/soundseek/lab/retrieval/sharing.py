@@ -110,8 +110,11 @@ def _built_alike(one: RetrievalRecipe, other: RetrievalRecipe) -> bool:
     text = one.text
     if text.weights == "pretrained" and text.encoder != _READS_CAPTIONS:
         return True
-    captions = [[_data(stage) for _, stage in recipe.plain_stages()] for recipe in (one, other)]
-    return captions[0] == captions[1]
+    first, second = (
+        {json.dumps(_data(stage), sort_keys=True) for _, stage in recipe.plain_stages()}
+        for recipe in (one, other)
+    )
+    return first == second
 
 
 def _data(stage: RetrievalRecipe) -> dict[str, Any]:
