@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from soundseek.errors import DataError, RecipeError
 from soundseek.lab.recipe_files import RecipeBase
 
@@ -41,7 +43,7 @@ class RunFolder:
             draft.replace(file)
             return cls(path)
         there = cls(path).document()
-        if {**there, "run": None} != {**document, "run": None}:
+        if not _same(there, recipe):
             raise RecipeError(
                 f"{path} holds a run of another recipe ({there.get('name')})",
                 remedy="choose another --out, or remove the folder",
@@ -112,3 +114,14 @@ class RunFolder:
             with draft.open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file).writerows([*lines[:1], *kept])
             draft.replace(path)
+
+
+def _same(document: Mapping[str, Any], recipe: RecipeBase) -> bool:
+    """Whether a folder's recipe is this one, whatever its settings of `run`. What an earlier
+    version did not know stands at its default there."""
+    try:
+        there = type(recipe).model_validate(document)
+    except ValidationError:
+        return False
+    one, other = (each.model_dump(mode="json") | {"run": None} for each in (there, recipe))
+    return one == other

@@ -11,11 +11,15 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
+from lightning_fabric import Fabric
 from torch import nn
 
 from soundseek.errors import DataError
-from soundseek.lab.retrieval import stage, train
+from soundseek.lab.retrieval import learner as learning
+from soundseek.lab.retrieval import train, validation
 from soundseek.lab.retrieval.build import build_model, build_objective
+from soundseek.lab.retrieval.learner import Learner
+from soundseek.lab.retrieval.parameters import make_optimiser
 from soundseek.metrics.retrieval import Metric
 from support.retrieval import Document, rows, silent
 
@@ -28,7 +32,8 @@ TEXTS = ["rain on a roof", "wind"]
 def groups_of(recipe: Any) -> tuple[Any, Any, torch.optim.Optimizer]:
     model = build_model(recipe, TEXTS)
     objective = build_objective(recipe, model)
-    return model, objective, stage._optimiser(recipe, model, objective)
+    learner = Learner(model, objective, recipe.augment.audio, Fabric(accelerator="cpu", devices=1))
+    return model, objective, make_optimiser(recipe, learner)
 
 
 def test_the_optimiser_has_every_trainable_parameter_once(
@@ -127,7 +132,7 @@ def test_the_last_model_is_kept_where_it_is_asked_for(
 ) -> None:
     """And the best otherwise, the first of equals."""
     figures = iter([0.5, 0.7, 0.7, 0.2] * 2)
-    real = stage.similarities
+    real = validation.similarities
 
     class Told:
         def __init__(self, found: Any) -> None:
@@ -136,7 +141,7 @@ def test_the_last_model_is_kept_where_it_is_asked_for(
         def metrics(self) -> dict[str, Metric]:
             return {**self.found.metrics(), "mAP@10": Metric(next(figures), None)}
 
-    monkeypatch.setattr(stage, "similarities", lambda *a: Told(real(*a)))
+    monkeypatch.setattr(validation, "similarities", lambda *a: Told(real(*a)))
     for select in ("best", "last"):
         recipe = recipe_of(document, optimiser={"epochs": 4, "batch": 15, "select": select})
         train.train(recipe, tmp_path / select, silent)
@@ -160,13 +165,14 @@ def test_a_plateau_of_the_loss_is_of_the_validation_set_without_augmentation(
     document: Document, recipe_of: RecipeOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, bool]] = []
-    real = stage.pair_batch
+    real = learning.pair_batch
 
     def watched(model: Any, batch: Any, *arguments: Any, **named: Any) -> Any:
         seen.append((model.training, batch.plans is None))
         return real(model, batch, *arguments, **named)
 
-    monkeypatch.setattr(stage, "pair_batch", watched)
+    monkeypatch.setattr(learning, "pair_batch", watched)
+    monkeypatch.setattr(validation, "pair_batch", watched)
     recipe = recipe_of(
         document,
         augment={"audio": {"gain_db": 6.0, "spec_time_stripes": 2}},

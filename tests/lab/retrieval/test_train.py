@@ -414,9 +414,11 @@ def test_stages_hear_the_windows_that_they_name(
     heard: list[Any] = []
     real = stage.Stage._learn
 
-    def watched(self: Any, batch: Any) -> Any:
-        heard.append((self.name, self.model.audio.window_samples, batch.waveforms.shape[1]))
-        return real(self, batch)
+    def watched(self: Any, lessons: Any) -> Any:
+        (lesson,) = lessons
+        samples = lesson.batch.waveforms.shape[1]
+        heard.append((self.name, self.model.audio.window_samples, samples))
+        return real(self, lessons)
 
     monkeypatch.setattr(stage.Stage, "_learn", watched)
     stages = [

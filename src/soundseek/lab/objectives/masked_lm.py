@@ -73,11 +73,14 @@ class MaskedLm(nn.Module):
         (encoder,) = self._text_encoder
         tokens = Tokens(batch.tokens.ids[: batch.plain], batch.tokens.mask[: batch.plain])
         hidden = draw_token_mask(tokens, encoder.special_ids, self.share, batch.generator)
+        own = batch.own_rows
+        # Drawn for all, so that as much is drawn in every process.
+        tokens, hidden = Tokens(tokens.ids[own], tokens.mask[own]), hidden[own]
         fused = encoder.fuse(
             hide_tokens(tokens.ids, hidden, encoder.mask_id),
             tokens.mask,
-            batch.audio_encoding.sequence[: batch.plain],
-            batch.audio_encoding.mask[: batch.plain],
+            batch.audio_encoding.sequence[own],
+            batch.audio_encoding.mask[own],
             causal=self.causal,
         )
         # The vocabulary is wide: only the hidden tokens are worth their logits.

@@ -85,12 +85,12 @@ class Matching(nn.Module):
         groups = batch.groups[:n]
         similarity = dot_products(batch.audio[:n], batch.text[:n])
         impostors = draw_hard_negatives(similarity, groups, batch.generator, self.temperature)
-        own = torch.arange(n, device=groups.device)
-        texts = torch.cat([own, impostors.text, own])
-        sounds = torch.cat([own, own, impostors.audio])
+        own = batch.own_rows
+        texts = torch.cat([own, impostors.text[own], own])
+        sounds = torch.cat([own, own, impostors.audio[own]])
         logits = self.match_logits(
             Tokens(batch.tokens.ids[texts], batch.tokens.mask[texts]),
             batch.audio_encoding.sequence[sounds],
             batch.audio_encoding.mask[sounds],
         )
-        return matching_loss(logits[:n], logits[n:])
+        return matching_loss(logits[: len(own)], logits[len(own) :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
@@ -23,6 +23,8 @@ class PairBatch:
         audio_encoding, text_encoding, tokens: of the first `plain` pairs; those after them were
             made by mixing two pairs and exist as embeddings only.
         generator: the only source of chance in a term; on the CPU, seeded by (seed, step).
+        own: where among the plain pairs stand those of this process: a term whose value is costly
+            takes the mean over these alone. All of them where one process trains.
         correspondences: `[n, n]` similarity of sound i and caption j as teachers estimate it, or
             None.
     """
@@ -36,6 +38,12 @@ class PairBatch:
     plain: int
     generator: torch.Generator
     correspondences: Tensor | None = None
+    own: slice = field(default_factory=lambda: slice(None))
+
+    @property
+    def own_rows(self) -> Tensor:
+        """The places of this process's plain pairs."""
+        return torch.arange(self.plain, device=self.groups.device)[self.own]
 
 
 class Term(Protocol):

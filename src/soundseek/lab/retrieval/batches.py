@@ -88,8 +88,18 @@ class BatchMaker:
         self.seed = seed
         self.extra = extra or {}
 
-    def training(self, pairs: Sequence[Pair], epoch: int, number: int) -> Batch:
-        """Batch `number` of an epoch: random crops, and what the recipe's augmentation says."""
+    def training(
+        self,
+        pairs: Sequence[Pair],
+        epoch: int,
+        number: int,
+        portion: int = 0,
+        *,
+        pinned: bool = False,
+    ) -> Batch:
+        """Batch `number` of an epoch, or a `portion` of it: random crops, and what the recipe's
+        augmentation says. Only pairs of one portion are mixed with each other. `pinned`: in memory
+        that a GPU reads by itself."""
         sounds, captions, plans = [], [], []
         for pair in pairs:
             rng = np.random.default_rng((self.seed, epoch, pair.number))
@@ -104,10 +114,10 @@ class BatchMaker:
             caption = clip.captions[pair.caption]
             extra = self.extra.get(clip.id, ())
             captions.append(text_for(caption, self.augment.text, rng, self.resources, extra=extra))
-        rng = np.random.default_rng((self.seed, epoch, number, _BETWEEN_ITEMS))
+        rng = np.random.default_rng((self.seed, epoch, number, _BETWEEN_ITEMS + portion))
         groups = self.sounds.groups[[pair.clip for pair in pairs]]
         between = draw_batch(self.augment.audio, rng, len(pairs), groups.tolist())
-        return self._batch(pairs, sounds, captions, (plans, between))
+        return self._batch(pairs, sounds, captions, (plans, between), pinned=pinned)
 
     def plain(self, pairs: Sequence[Pair]) -> Batch:
         """The pairs as they are, cut at the start: for the loss on the validation set."""
@@ -124,8 +134,12 @@ class BatchMaker:
         sounds: Sequence[NDArray[np.float32]],
         texts: list[str],
         plans: tuple[list[AudioPlan], BatchPlan] | None,
+        *,
+        pinned: bool = False,
     ) -> Batch:
         waveforms, samples = padded(sounds)
+        if pinned:
+            waveforms = waveforms.pin_memory()
         return Batch(
             waveforms,
             samples,

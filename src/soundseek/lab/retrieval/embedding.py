@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +16,16 @@ from soundseek.lab.retrieval.waveforms import padded
 _Floats = NDArray[np.float32]
 
 
+class Share(NamedTuple):
+    """What one of several processes does: every `processes`-th batch, from `rank` on."""
+
+    rank: int
+    processes: int
+
+
+_ALL = Share(0, 1)
+
+
 @torch.no_grad()
 def embed_clips(
     model: RetrievalModel,
@@ -23,11 +34,13 @@ def embed_clips(
     max_s: float,
     batch: int = 16,
     events: _Floats | None = None,
+    share: Share = _ALL,
 ) -> _Floats:
     """Every clip of the store → `[clips, dimension]`; longer ones are cut at `max_s`.
 
     A clip that could not be decoded, or is too short for the encoder, is heard as silence of the
-    shortest length that it takes. Clips of about one length go together.
+    shortest length that it takes. Clips of about one length go together. What is not in `share` is
+    0; where nothing is in it, the result has no rows.
     """
     most = round(max_s * store.sample_rate)
     least = model.audio.least_samples
@@ -36,7 +49,7 @@ def embed_clips(
     order = np.argsort(lengths, kind="stable")
     result: _Floats | None = None
     model.eval()
-    for start in range(0, n, batch):
+    for start in range(share.rank * batch, n, share.processes * batch):
         some = order[start : start + batch]
         sounds = [at_least(store.read(int(i), 0, most), least) for i in some]
         waveforms, samples = padded(sounds)
@@ -50,12 +63,14 @@ def embed_clips(
 
 
 @torch.no_grad()
-def embed_texts(model: RetrievalModel, texts: Sequence[str], batch: int = 64) -> _Floats:
-    """Texts → `[n, dimension]`; those of about one length go together."""
+def embed_texts(
+    model: RetrievalModel, texts: Sequence[str], batch: int = 64, share: Share = _ALL
+) -> _Floats:
+    """Texts → `[n, dimension]`; those of about one length go together; `share` as for clips."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     result: _Floats | None = None
     model.eval()
-    for start in range(0, len(texts), batch):
+    for start in range(share.rank * batch, len(texts), share.processes * batch):
         some = order[start : start + batch]
         vectors = model.embed_text([texts[i] for i in some]).float().cpu().numpy()
         if result is None:

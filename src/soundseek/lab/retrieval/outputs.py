@@ -34,7 +34,7 @@ def pair_batch(
     device = model.device
     with torch.no_grad():
         features, frames, count = model.audio.features(
-            batch.waveforms.to(device), batch.samples.to(device)
+            batch.waveforms.to(device, non_blocking=True), batch.samples.to(device)
         )
     mixing = PairMixPlan()
     if batch.plans is not None:

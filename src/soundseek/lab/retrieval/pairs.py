@@ -25,10 +25,22 @@ class PairOrder:
 
     `each`: every caption of every clip is an item; otherwise one caption a clip, drawn by epoch.
     The rest that does not fill a batch is left out, except where there is no full batch at all.
+    `bucket`: of so many batches in a row, the pairs are sorted by the lengths of their clips, cut
+    into batches, and these put in any order: less of each is padding.
     """
 
-    def __init__(self, clips: Sequence[Clip], *, each: bool, batch: int, seed: int) -> None:
+    def __init__(
+        self,
+        clips: Sequence[Clip],
+        *,
+        each: bool,
+        batch: int,
+        seed: int,
+        bucket: int | None = None,
+    ) -> None:
         self.captions = [len(clip.captions) for clip in clips]
+        self.durations = [clip.duration_s for clip in clips]
+        self.bucket = bucket
         self.each = each
         self.batch = batch
         self.seed = seed
@@ -36,8 +48,12 @@ class PairOrder:
     @property
     def batches(self) -> int:
         """Batches in an epoch."""
-        items = sum(self.captions) if self.each else len(self.captions)
-        return max(1, items // self.batch)
+        return max(1, self.items // self.batch)
+
+    @property
+    def items(self) -> int:
+        """Pairs in an epoch, those that do not fill a batch included."""
+        return sum(self.captions) if self.each else len(self.captions)
 
     def epoch(self, epoch: int) -> list[list[Pair]]:
         """The batches of an epoch."""
@@ -45,10 +61,19 @@ class PairOrder:
         pairs = self._pairs(rng)
         order = rng.permutation(len(pairs))
         ordered = [Pair(pairs[i][0], pairs[i][1], number) for number, i in enumerate(order)]
-        return [
-            ordered[start : start + self.batch]
-            for start in range(0, self.batches * self.batch, self.batch)
-        ]
+        ordered = ordered[: self.batches * self.batch]
+        if self.bucket is None:
+            return self._cut(ordered)
+        together = self.bucket * self.batch
+        batches = []
+        for start in range(0, len(ordered), together):
+            some = ordered[start : start + together]
+            cut = self._cut(sorted(some, key=lambda pair: self.durations[pair.clip]))
+            batches += [cut[i] for i in rng.permutation(len(cut))]
+        return batches
+
+    def _cut(self, ordered: list[Pair]) -> list[list[Pair]]:
+        return [ordered[start : start + self.batch] for start in range(0, len(ordered), self.batch)]
 
     def _pairs(self, rng: np.random.Generator) -> list[tuple[int, int]]:
         if self.each:

@@ -75,6 +75,8 @@ class Data(Section):
     wrote for the training clips, items of their own unless `augment.text.p_extra` exchanges them.
     `folds` and `fold`: training and validation clips are put together and split anew, by group and
     by recording.
+    `bucket`: of so many batches in a row, those clips go together that are of about one length, so
+    that less of a batch is padding; None: as they come.
     """
 
     folder: str = "data"
@@ -86,6 +88,7 @@ class Data(Section):
     most_clips: int | None = Field(default=None, ge=2)
     folds: int | None = Field(default=None, ge=2)
     fold: int = Field(default=0, ge=0)
+    bucket: int | None = Field(default=None, ge=2)
 
 
 class Events(Section):
@@ -192,6 +195,20 @@ class Schedule(Section):
 class Optimiser(Section):
     """`audio_rate`, `text_rate`: factors on `learning_rate` for the two encoders.
 
+    `rates`: factors for parts of the model by the beginning of their names, in place of these, such
+    as {audio.encoder.conv_block1: 0.1}; the longest that fits. `frozen_epochs`: for how many epochs
+    of the stage a part stays as it is, {text.encoder: 2}, null: throughout; its norms are in
+    evaluation mode so long.
+
+    `accumulate`: a batch is gone through in so many parts and learnt from once. A part has its own
+    negatives and statistics only, so that a contrastive objective sees fewer.
+
+    `ema`: the running mean of the weights, of that decay a step, is validated and kept in place of
+    them; it begins with a mean over few steps: min(ema, (1 + step) / (10 + step)).
+
+    `non_finite`: what to do with a batch whose loss or gradient is not finite: `stop`, with its
+    clips told, or `skip` it, unless ten in a row are so.
+
     `max_steps` ends a stage early: a budget. `stop_after` validations without gain end it too.
     `select`: which checkpoint is kept: the `best` by mAP@10 on the validation set, or the `last`.
     """
@@ -207,7 +224,21 @@ class Optimiser(Section):
     stop_after: int | None = Field(default=None, ge=1)
     select: Literal["best", "last"] = "best"
     clip_norm: float | None = Field(default=None, gt=0)
+    rates: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
+    frozen_epochs: Mapping[str, Annotated[float, Field(ge=0)] | None] = Field(default_factory=dict)
+    accumulate: int = Field(default=1, ge=1)
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    non_finite: Literal["stop", "skip"] = "stop"
     schedule: Schedule = Schedule()
+
+    @model_validator(mode="after")
+    def _parts_are_batches(self) -> Self:
+        if self.batch % self.accumulate or self.batch < 2 * self.accumulate:
+            raise ValueError(
+                f"a batch of {self.batch} cannot be gone through in {self.accumulate} equal parts "
+                "of two pairs or more"
+            )
+        return self
 
 
 class Run(Section):
@@ -216,13 +247,21 @@ class Run(Section):
 
     `cache`: where decoded sounds are kept, None: in the run's own folder. `decode`: every sound
     once before training (`ahead`), or each time it is heard (`when_needed`), for corpora of months
-    of sound, which would not fit on the disk decoded.
+    of sound, which would not fit on the disk decoded. `workers` threads decode, and make batches
+    while the device learns.
+
+    `device`: auto, cpu, cuda, cuda:1, mps. `devices`: so many of them, a process each; a batch is
+    shared out among them, the negatives are those of the whole batch. `precision`: bf16 and fp16
+    are automatic mixed precision.
+
     """
 
     cache: str | None = None
     decode: Literal["ahead", "when_needed"] = "ahead"
-    device: str = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    device: str = Field(default="auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    devices: int = Field(default=1, ge=1)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    workers: int = Field(default=1, ge=1)
     threads: int | None = Field(default=None, ge=1)
     log_steps: int = Field(default=20, ge=1)
     checkpoint_steps: int = Field(default=200, ge=1)

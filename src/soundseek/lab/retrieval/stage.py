@@ -5,35 +5,41 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections import Counter
-from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
-from torch import Tensor, nn
+from lightning_fabric import Fabric
+from torch import Tensor
 
 from soundseek.errors import DataError
+from soundseek.lab.averaging import WeightAverage
+from soundseek.lab.devices import reduced
+from soundseek.lab.feeding import made_ahead
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.progress import Validation, Watch
-from soundseek.lab.retrieval.batches import Batch, BatchMaker
+from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.build import resources_of, window_samples
-from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
+from soundseek.lab.retrieval.learner import Learner, Lesson
+from soundseek.lab.retrieval.lessons import Division, LessonMaker
 from soundseek.lab.retrieval.model import RetrievalModel
-from soundseek.lab.retrieval.outputs import pair_batch
-from soundseek.lab.retrieval.pairs import Pair, PairOrder
+from soundseek.lab.retrieval.nonfinite import NonFinite
+from soundseek.lab.retrieval.pairs import PairOrder
+from soundseek.lab.retrieval.parameters import Thaw, make_optimiser
 from soundseek.lab.retrieval.prepare import Part, Say
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.schedules import Rate
-from soundseek.lab.retrieval.teachers import Teacher, correspondences
+from soundseek.lab.retrieval.tables import FIGURES, Tables
+from soundseek.lab.retrieval.teachers import Teacher
 from soundseek.lab.retrieval.trained import keep, stage_file
-from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
-from soundseek.lab.similarities import similarities
+from soundseek.lab.retrieval.validation import validation_figures
+from soundseek.lab.run_folder import RunFolder
 
-_MONITOR = "mAP@10"
+_MONITOR: Final = "mAP@10"
+_TRAINER: Final = 2  # of what a checkpoint holds; 1 had other parameter groups
 
 
 @dataclass
@@ -45,6 +51,9 @@ class Progress:
     best: float | None = None
     stale: int = 0
     seconds: float = 0.0
+    # Steps that taught nothing: all of the stage, and those in a row.
+    skipped: int = 0
+    skipped_in_a_row: int = 0
     # Since the last row of the table of figures.
     sums: dict[str, float] = field(default_factory=dict)
     counted: int = 0
@@ -52,11 +61,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Material:
-    """What a stage trains on."""
+    """What a stage trains on; the makers are of the training and of the validation part."""
 
     train: Part
     validation: Part
     maker: BatchMaker
+    validation_maker: BatchMaker
     teachers: list[Teacher]
 
 
@@ -73,18 +83,20 @@ class Stage:
         folder: RunFolder,
         say: Say,
         *,
+        fabric: Fabric,
         before: int,
         watch: Watch | None = None,
     ) -> None:
         self.name, self.recipe, self.model, self.objective = name, recipe, model, objective
         self.material, self.folder, self.say, self.before = material, folder, say, before
-        self.watch = watch
+        self.fabric, self.watch = fabric, watch
         settings = recipe.optimiser
         self.order = PairOrder(
             material.train.clips,
             each=recipe.data.captions == "each",
             batch=settings.batch,
             seed=recipe.seed,
+            bucket=recipe.data.bucket,
         )
         self.total = settings.epochs * self.order.batches
         if settings.max_steps is not None:
@@ -92,12 +104,33 @@ class Stage:
         # A budget shortens the schedule with the training.
         epochs = self.total / self.order.batches
         self.rate = Rate(settings.schedule, settings.learning_rate, self.order.batches, epochs)
+        self.maker = LessonMaker(
+            material.train,
+            material.maker,
+            material.teachers,
+            self.order,
+            Division(fabric.global_rank, fabric.world_size, settings.accumulate),
+            seed=recipe.seed,
+            before=before,
+            pinned=fabric.device.type == "cuda",
+        )
         model.audio.hear_windows(window_samples(recipe.audio, model.audio.audio_encoder))
         model.audio.freeze(recipe.audio.frozen)
         model.text.freeze(recipe.text.frozen)
-        self.optimiser = _optimiser(recipe, model, objective)
+        self.learner = Learner(model, objective, recipe.augment.audio, fabric)
+        self.optimiser = make_optimiser(recipe, self.learner)
+        self.thaw = Thaw(self.learner, settings)
+        self.thaw.at(0.0)
+        self.wrapped = fabric.setup_module(self.learner)
+        stepper = fabric.setup_optimizers(self.optimiser)
+        assert not isinstance(stepper, tuple)
+        self.stepper = stepper
+        self.average = None if settings.ema is None else WeightAverage(model, settings.ema)
+        self.guard = NonFinite(
+            self.learner, settings.non_finite, folder.path, name, material.train.clips, fabric
+        )
+        self.tables = Tables(folder)
         self.progress = Progress()
-        self._epoch: tuple[int, list[list[Pair]]] = (-1, [])
 
     @property
     def kept(self) -> Path:
@@ -106,45 +139,45 @@ class Stage:
 
     def run(self) -> None:
         """Train to the end of the stage."""
-        started = time.monotonic() - self.progress.seconds
-        run = self.recipe.run
+        progress, run = self.progress, self.recipe.run
+        started = time.monotonic() - progress.seconds
         if not self._done():
             parts = (self.material.train, self.material.validation)
             self.model.text.remember(
                 caption for part in parts for clip in part.clips for caption in clip.captions
             )
-        with ThreadPoolExecutor(1) as ahead:
-            waiting = self._ahead(ahead, self.progress.step)
-            while not self._done():
-                batch = waiting.result()
-                waiting = self._ahead(ahead, self.progress.step + 1)
-                progress = self.progress
-                for name, value in self._learn(batch).items():
-                    progress.sums[name] = progress.sums.get(name, 0.0) + value
-                progress.counted += 1
-                progress.step += 1
-                progress.seconds = time.monotonic() - started
-                if progress.step % run.log_steps == 0 or progress.step == self.total:
-                    self._log()
-                epoch_ends = progress.step % self.order.batches == 0
-                if epoch_ends:
-                    progress.epochs_done += 1
-                due = epoch_ends and progress.epochs_done % run.evaluate_epochs == 0
-                if due or progress.step == self.total:
-                    self._validate()
-                if epoch_ends or progress.step % run.checkpoint_steps == 0 or self._done():
-                    self.save()
+        for lessons in self._lessons():
+            self._count(self._learn(lessons))
+            progress.step += 1
+            progress.seconds = time.monotonic() - started
+            if progress.step % run.log_steps == 0 or progress.step == self.total:
+                self._log()
+            epoch_ends = progress.step % self.order.batches == 0
+            if epoch_ends:
+                progress.epochs_done += 1
+            due = epoch_ends and progress.epochs_done % run.evaluate_epochs == 0
+            if due or progress.step == self.total:
+                self._validate()
+            if epoch_ends or progress.step % run.checkpoint_steps == 0 or self._done():
+                self.save()
+            if self._done():
+                break
 
     def save(self) -> None:
         """The checkpoint that a resumed run starts from."""
+        if not self.fabric.is_global_zero:
+            return
         self.folder.save(
             {
+                "trainer": _TRAINER,
                 "stage": self.name,
                 "before": self.before,
                 "resources": json.dumps(resources_of(self.model)),
                 "model": self.model.state_dict(),
                 "objective": self.objective.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
+                "average": None if self.average is None else self.average.state(),
+                "scaler": self.fabric.strategy.precision.state_dict(),
                 "rate": self.rate.state(),
                 "progress": asdict(self.progress),
             }
@@ -152,12 +185,21 @@ class Stage:
 
     def restore(self, saved: Mapping[str, Any]) -> None:
         """Go on from a checkpoint of this stage."""
+        if saved.get("trainer") != _TRAINER:
+            raise DataError(
+                f"the run in {self.folder.path} was begun by an earlier version",
+                remedy="finish it with that version, or begin anew in another folder",
+            )
         self.model.load_state_dict(saved["model"])
         self.objective.load_state_dict(saved["objective"])
         self.optimiser.load_state_dict(saved["optimiser"])
+        if self.average is not None:
+            self.average.restore(saved["average"])
+        self.fabric.strategy.precision.load_state_dict(saved["scaler"])
         self.rate.restore(saved["rate"])
         self.progress = Progress(**saved["progress"])
-        self.folder.rewind(self.before + self.progress.step)
+        if self.fabric.is_global_zero:
+            self.folder.rewind(self.before + self.progress.step)
         self.say(f"resumed stage {self.name} at step {self.progress.step}")
 
     def _done(self) -> bool:
@@ -165,185 +207,141 @@ class Stage:
         stopped = patience is not None and self.progress.stale >= patience
         return stopped or self.progress.step >= self.total
 
-    def _ahead(self, pool: ThreadPoolExecutor, step: int) -> Future[Batch]:
-        return pool.submit(self._batch, step)
+    def _lessons(self) -> Iterator[list[Lesson]]:
+        end = self.progress.step if self._done() else self.total
+        return made_ahead(
+            self.maker.lessons, self.progress.step, end, workers=self.recipe.run.workers
+        )
 
-    def _batch(self, step: int) -> Batch:
-        epoch, number = divmod(step, self.order.batches)
-        if self._epoch[0] != epoch:
-            self._epoch = (epoch, self.order.epoch(epoch))
-        return self.material.maker.training(self._epoch[1][number], epoch, number)
-
-    def _learn(self, batch: Batch) -> dict[str, float]:
-        """One step. All chance in it comes from (seed, step): a resumed run has the same."""
-        step = self.before + self.progress.step
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
-        self.model.train()
-        self.objective.train()
-        factor = self.rate.at(self.progress.step)
+    def _learn(self, lessons: Sequence[Lesson]) -> dict[str, float] | None:
+        """One step; None where it taught nothing. All chance in it comes from (seed, step) and the
+        process: a resumed run has the same."""
+        progress, rank = self.progress, self.fabric.global_rank
+        step = self.before + progress.step
+        torch.manual_seed(self.recipe.seed * 1_000_003 + step + rank * 15_485_863)
+        if self.thaw.at(progress.step / self.order.batches) and self.fabric.world_size > 1:
+            self.wrapped = self.fabric.setup_module(self.learner)
+        self.learner.train()
+        self.thaw.rest()
+        factor = self.rate.at(progress.step)
         for group in self.optimiser.param_groups:
             group["lr"] = group["peak"] * factor
-        terms = self._terms(batch, step)
-        loss = self.objective.total(terms)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        trained = [p for group in self.optimiser.param_groups for p in group["params"]]
+        self.guard.remember()
+        means, problem = self._gradients(lessons)
+        problem = problem or self._clip()
+        if problem is not None:
+            progress.skipped += 1
+            progress.skipped_in_a_row += 1
+            self.say(self.guard.refuse(problem, step, lessons, progress.skipped_in_a_row))
+            self.guard.undo()
+            return None
+        progress.skipped_in_a_row = 0
+        self.stepper.step()
+        if self.average is not None:
+            self.average.update(progress.step + 1)
+        return means
+
+    def _gradients(self, lessons: Sequence[Lesson]) -> tuple[dict[str, float], str | None]:
+        """Those of the whole batch, with the mean loss and terms, or what was wrong with them."""
+        means: dict[str, float] = {}
+        for number, lesson in enumerate(lessons):
+            last = number == len(lessons) - 1
+            with self.fabric.no_backward_sync(self.wrapped, enabled=not last):
+                terms: Mapping[str, Tensor] = {}
+                problem = None
+                try:
+                    terms = self.wrapped(lesson)
+                except DataError as error:
+                    problem = error.message
+                problem = self._agreed(problem)
+                if problem is not None:
+                    return means, problem
+                loss = self.objective.total(terms) / len(lessons)
+                self.fabric.backward(loss)
+            values = torch.stack([loss, *(value / len(lessons) for value in terms.values())])
+            for name, value in zip(("loss", *terms), values.tolist(), strict=True):
+                means[name] = means.get(name, 0.0) + value
+        return means, None
+
+    def _clip(self) -> str | None:
+        """Clip the gradients, where the recipe says so; what is wrong with them."""
         limit = self.recipe.optimiser.clip_norm
-        norm = nn.utils.clip_grad_norm_(trained, math.inf if limit is None else limit)
-        if not bool(torch.isfinite(norm)):
-            self._report_batch(batch, step, f"the gradient's norm is {norm.item()}")
-        self.optimiser.step()
-        return {"loss": loss.item()} | {name: value.item() for name, value in terms.items()}
-
-    def _terms(self, batch: Batch, step: int) -> dict[str, Tensor]:
-        generator = torch.Generator().manual_seed(self.recipe.seed * 7_919 + step)
-        encoder: Any = self.model.audio.encoder
-        if hasattr(encoder, "patchout_generator"):
-            encoder.patchout_generator = generator
-        events = self.material.train.events
-        targets = None
-        if self.material.teachers:
-            targets = correspondences(self.material.teachers, batch.clips, batch.captions)
-        with self._autocast():
-            pairs = pair_batch(
-                self.model,
-                batch,
-                self.recipe.augment.audio,
-                generator,
-                events=None if events is None else torch.from_numpy(events[batch.clips]),
-                correspondences=None if targets is None else targets.to(self.model.device),
-            )
-            try:
-                terms: dict[str, Tensor] = self.objective(pairs)
-            except DataError as error:
-                self._report_batch(batch, step, error.message)
-        return terms
-
-    def _report_batch(self, batch: Batch, step: int, what: str) -> None:
-        """Say which clips were in a batch that cannot be learnt from, and stop."""
-        path = self.folder.path / "refused-batch.json"
-        clips = [self.material.train.clips[i].id for i in batch.clips]
-        document = {"step": step, "problem": what, "clips": clips, "captions": batch.texts}
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-        raise DataError(
-            f"step {step} of stage {self.name}: {what}",
-            remedy=f"its clips and captions are in {path}; the last checkpoint is kept: look at "
-            "them, lower optimiser.learning_rate or set optimiser.clip_norm",
+        norm = self.fabric.clip_gradients(
+            self.learner,
+            self.optimiser,
+            max_norm=math.inf if limit is None else limit,
+            error_if_nonfinite=False,
         )
+        assert norm is not None
+        # In fp16 the step is left out by the scaler, which then scales less.
+        if self.recipe.run.precision == "fp16" or bool(torch.isfinite(norm)):
+            return None
+        return f"the gradient's norm is {norm.item()}"
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        if self.recipe.run.precision == "fp32":
-            return nullcontext()
-        return torch.autocast(self.model.device.type, dtype=torch.bfloat16)
+    def _agreed(self, problem: str | None) -> str | None:
+        """A problem of any process is one of all: else some would wait for the others for ever."""
+        if self.fabric.world_size == 1:
+            return problem
+        flag = torch.tensor(float(problem is not None), device=self.fabric.device)
+        if float(reduced(self.fabric, flag, "max")) == 0.0:
+            return None
+        return problem or "another process could not learn from its share of the batch"
 
-    @torch.no_grad()
-    def _validate(self) -> None:
-        self.model.eval()
-        self.objective.eval()
-        part = self.material.validation
-        with self._autocast():
-            audio = embed_clips(
-                self.model, part.store, max_s=self.recipe.audio.max_s, events=part.events
-            )
-            texts = sorted({caption for clip in part.clips for caption in clip.captions})
-            found = similarities(part.clips, audio, texts, embed_texts(self.model, texts))
-            figures = {name: metric.value for name, metric in found.metrics().items()}
-            schedule = self.recipe.optimiser.schedule
-            if schedule.kind == "plateau" and schedule.monitor == "loss":
-                figures["loss"] = self._validation_loss()
-        self.rate.observe(figures)
+    def _count(self, means: Mapping[str, float] | None) -> None:
+        if means is None:
+            return
         progress = self.progress
-        better = progress.best is None or figures[_MONITOR] > progress.best
-        if better:
-            progress.best, progress.stale = figures[_MONITOR], 0
-        else:
-            progress.stale += 1
-        if better or self.recipe.optimiser.select == "last":
-            keep(self.kept, self.model, self.objective.state_dict(), figures)
-        row = {"step": self.before + progress.step, "stage": self.name}
-        names = ("R@1", "R@5", "R@10", "mAP@10", "mAP@16", "medR", "loss")
-        self.folder.append(VALIDATION, row | {name: figures.get(name, math.nan) for name in names})
-        shown = "  ".join(f"{name} {figures[name]:.4f}" for name in names if name in figures)
+        for name, value in means.items():
+            progress.sums[name] = progress.sums.get(name, 0.0) + value
+        progress.counted += 1
+
+    def _validate(self) -> None:
+        progress = self.progress
+        with nullcontext() if self.average is None else self.average.applied():
+            figures = validation_figures(
+                self.recipe,
+                self.model,
+                self.objective,
+                self.material.validation,
+                self.material.validation_maker,
+                self.fabric,
+            )
+            self.rate.observe(figures)
+            better = progress.best is None or figures[_MONITOR] > progress.best
+            if better:
+                progress.best, progress.stale = figures[_MONITOR], 0
+            else:
+                progress.stale += 1
+            if (better or self.recipe.optimiser.select == "last") and self.fabric.is_global_zero:
+                keep(self.kept, self.model, self.objective.state_dict(), figures)
+        shown = "  ".join(f"{name} {figures[name]:.4f}" for name in FIGURES if name in figures)
         self.say(f"validation  {shown}{'  (kept)' if better else ''}")
+        step = self.before + progress.step
+        if self.fabric.is_global_zero:
+            self.tables.validated({"step": step, "stage": self.name}, figures)
         if self.watch is not None:
             epoch = progress.step / self.order.batches
-            self.watch(Validation(self.name, self.before + progress.step, epoch, figures))
-
-    def _validation_loss(self) -> float:
-        part = self.material.validation
-        maker = BatchMaker(
-            part.sounds, self.recipe.augment, self.material.maker.resources, self.recipe.seed
-        )
-        order = PairOrder(
-            part.clips, each=True, batch=self.recipe.optimiser.batch, seed=self.recipe.seed
-        )
-        generator = torch.Generator().manual_seed(self.recipe.seed)
-        losses = []
-        for pairs in order.epoch(0):
-            batch = maker.plain(pairs)
-            events = None if part.events is None else torch.from_numpy(part.events[batch.clips])
-            seen = pair_batch(
-                self.model, batch, self.recipe.augment.audio, generator, events=events
-            )
-            losses.append(float(self.objective.total(self.objective(seen))))
-        return sum(losses) / len(losses)
+            self.watch(Validation(self.name, step, epoch, figures))
 
     def _log(self) -> None:
         progress = self.progress
-        means = {name: value / progress.counted for name, value in progress.sums.items()}
+        counted = max(1, progress.counted)
+        means = {name: value / counted for name, value in progress.sums.items()}
         progress.sums, progress.counted = {}, 0
-        row: dict[str, object] = {
-            "step": self.before + progress.step,
-            "stage": self.name,
-            "epoch": round(progress.step / self.order.batches, 4),
-            "seconds": round(progress.seconds, 1),
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
-        }
-        names = ["loss", *_all_terms(self.folder)]
-        self.folder.append(METRICS, row | {name: means.get(name, math.nan) for name in names})
+        if self.fabric.is_global_zero:
+            row: dict[str, object] = {
+                "step": self.before + progress.step,
+                "stage": self.name,
+                "epoch": round(progress.step / self.order.batches, 4),
+                "seconds": round(progress.seconds, 1),
+                "learning_rate": self.optimiser.param_groups[0]["lr"],
+            }
+            self.tables.learnt(row, means)
         left = progress.seconds / progress.step * (self.total - progress.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
+        skipped = f"  {progress.skipped} batches skipped" if progress.skipped else ""
         self.say(
-            f"{self.name} step {progress.step}/{self.total}  {shown}  {left / 60:.1f} min left"
+            f"{self.name} step {progress.step}/{self.total}  {shown}{skipped}"
+            f"  {left / 60:.1f} min left"
         )
-
-
-def _all_terms(folder: RunFolder) -> list[str]:
-    """Names of the terms of all stages: the columns of the table are the same throughout."""
-    document = folder.document()
-    lists = [document["objective"], *(s.get("objective", []) for s in document["stages"])]
-    most: Counter[str] = Counter()
-    for terms in lists:
-        most |= Counter(term["term"] for term in terms)
-    return sorted(
-        name if n == 1 else f"{name}_{n}"
-        for name, times in most.items()
-        for n in range(1, times + 1)
-    )
-
-
-def _optimiser(
-    recipe: RetrievalRecipe, model: RetrievalModel, objective: Objective
-) -> torch.optim.Optimizer:
-    settings = recipe.optimiser
-    parts = (
-        (model.audio.encoder, settings.audio_rate),
-        (model.text.encoder, settings.text_rate),
-        (model.audio.projection, 1.0),
-        (model.text.projection, 1.0),
-        (objective, 1.0),
-    )
-    groups = []
-    for module, factor in parts:
-        peak = settings.learning_rate * factor
-        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
-        for decays in (True, False):
-            # Weights of linear and convolutional layers decay; norms and biases do not.
-            chosen = [parameter for parameter in trained if (parameter.ndim > 1) == decays]
-            decay = settings.weight_decay if decays else 0.0
-            if chosen:
-                groups.append({"params": chosen, "peak": peak, "weight_decay": decay})
-    if not groups:
-        raise DataError("there is nothing to train", remedy="free an encoder or add a projection")
-    kind = torch.optim.Adam if settings.kind == "adam" else torch.optim.AdamW
-    return kind(groups, lr=settings.learning_rate)

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
 from soundseek.lab.data.manifest import Clip
+from soundseek.lab.devices import open_fabric
+from soundseek.lab.processes import companions
 from soundseek.lab.progress import Watch
+from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.build import build_model, build_objective, rebuild_model
 from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
@@ -37,18 +41,40 @@ def train(
     best.pt (that of the last stage), and scores.json and predictions.csv where there is a test
     set. Raises `RecipeError` if the folder holds a run of another recipe.
     """
-    folder = RunFolder.claim(run_folder, recipe)
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
-    _Training(recipe, folder, say, watch).run()
-    return folder.path / KEPT
+    run = recipe.run
+    with companions(run.devices, _accompany, recipe.model_dump(), run_folder):
+        fabric = open_fabric(run.device, run.devices, run.precision)
+        with fabric.rank_zero_first():
+            folder = RunFolder.claim(run_folder, recipe)
+        first = fabric.is_global_zero
+        _Training(
+            recipe, folder, say if first else _nothing, watch if first else None, fabric
+        ).run()
+    return run_folder / KEPT
+
+
+def _accompany(document: Mapping[str, Any], run_folder: Path) -> None:
+    """What a companion process does of a training."""
+    train(validated(RetrievalRecipe, document, str(run_folder)), run_folder, _nothing)
+
+
+def _nothing(_: str) -> None:
+    """One process alone tells how the run goes."""
 
 
 class _Training:
     def __init__(
-        self, recipe: RetrievalRecipe, folder: RunFolder, say: Say, watch: Watch | None
+        self,
+        recipe: RetrievalRecipe,
+        folder: RunFolder,
+        say: Say,
+        watch: Watch | None,
+        fabric: Fabric,
     ) -> None:
         self.recipe, self.folder, self.say, self.watch = recipe, folder, say, watch
+        self.fabric = fabric
         self.cache = Path(recipe.run.cache) if recipe.run.cache else folder.cache
         self.stages = list(recipe.plain_stages())
         self._sets: dict[str, ClipSets] = {}
@@ -58,7 +84,7 @@ class _Training:
         saved = self.folder.saved()
         model = self._model(saved)
         names = [name for name, _ in self.stages]
-        if saved is None:
+        if saved is None and self.fabric.is_global_zero:
             self.folder.rewind(0)
         first = 0 if saved is None else names.index(saved["stage"])
         before = 0 if saved is None else int(saved["before"])
@@ -68,12 +94,14 @@ class _Training:
             if saved is not None and name == saved["stage"]:
                 stage.restore(saved)
             stage.run()
+            self.fabric.barrier()  # the first process writes what all go on with
             kept = torch.load(stage.kept, map_location=model.device, weights_only=True)
             model.load_state_dict(kept["model"])
             learnt = kept["objective"]
             before += stage.progress.step
-        _linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
-        self._score(model)
+        if self.fabric.is_global_zero:
+            _linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
+            self._score(model)
 
     def _model(self, saved: Mapping[str, Any] | None) -> RetrievalModel:
         """Fresh from the recipe, or as the checkpoint describes it (its weights come later)."""
@@ -90,7 +118,9 @@ class _Training:
                 self.say(f"{type(tower).__name__}: {report()}")
         # Convolutions run a fifth faster with the channels innermost.
         model.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        return model.to(_device(self.recipe.run.device))
+        if self.fabric.world_size > 1 and self.fabric.device.type == "cuda":
+            torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
+        return model.to(self.fabric.device)
 
     def _stage(
         self,
@@ -107,12 +137,15 @@ class _Training:
         own = objective.state_dict()
         own.update({key: value for key, value in learnt.items() if key in own})
         objective.load_state_dict(own)
-        resources = text_resources(recipe.augment, clips, self.cache, self.say)
+        with self.fabric.rank_zero_first():
+            resources = text_resources(recipe.augment, clips, self.cache, self.say)
         extra = extra_captions(clips.train, recipe.data, self.say) if _exchanges(recipe) else {}
+        validation = self._part("validation", clips.validation, recipe, model)
         material = Material(
             train,
-            self._part("validation", clips.validation, recipe, model),
+            validation,
             BatchMaker(train.sounds, recipe.augment, resources, recipe.seed, extra),
+            BatchMaker(validation.sounds, recipe.augment, resources, recipe.seed),
             self._teachers(recipe, train),
         )
         return Stage(
@@ -123,6 +156,7 @@ class _Training:
             material,
             self.folder,
             self.say,
+            fabric=self.fabric,
             before=before,
             watch=self.watch,
         )
@@ -142,7 +176,8 @@ class _Training:
         audio = recipe.audio.model_dump_json()
         key = (name, str(recipe.seed), recipe.data.model_dump_json(), audio)
         if key not in self._parts:
-            self._parts[key] = prepare_part(name, clips, recipe, model, self.cache, self.say)
+            with self.fabric.rank_zero_first():
+                self._parts[key] = prepare_part(name, clips, recipe, model, self.cache, self.say)
         return self._parts[key]
 
     def _teachers(self, recipe: RetrievalRecipe, train: Part) -> list[Teacher]:
@@ -154,7 +189,8 @@ class _Training:
             self.say(f"listening with the teacher {place}")
             trained = load_trained(folder, file)
             ahead = recipe.run.decode == "ahead"
-            teachers.append(listen(trained, train.clips, self.cache, ahead=ahead))
+            with self.fabric.rank_zero_first():
+                teachers.append(listen(trained, train.clips, self.cache, ahead=ahead))
         return teachers
 
     def _score(self, model: RetrievalModel) -> None:
@@ -182,9 +218,3 @@ def _linked(file: Path, name: Path) -> None:
     draft.replace(name)
     # Renaming one link onto another of the same file does nothing.
     draft.unlink(missing_ok=True)
-
-
-def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

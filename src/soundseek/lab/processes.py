@@ -1,0 +1,121 @@
+"""Several processes that train together: this one, and companions that it starts."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from multiprocessing.context import SpawnProcess
+from typing import Any, Final
+
+from soundseek.errors import DataError
+from soundseek.lab.devices import world_size
+
+_LOCAL_RANK: Final = "LOCAL_RANK"
+_GRACE_S = 30.0
+
+
+@contextmanager
+def companions(devices: int, work: Callable[..., object], *arguments: Any) -> Iterator[None]:
+    """Let `devices` − 1 further processes call `work(*arguments)` while the block does the same.
+
+    `work` and its arguments are pickled. Nothing is started where this is one of several already
+    (torchrun, or a companion itself). When the block ends in an error, or a companion does, all
+    end. Raises `DataError` naming a companion that failed.
+    """
+    if devices == 1 or world_size() > 1:
+        yield
+        return
+    common = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "NODE_RANK": "0",
+        "WORLD_SIZE": str(devices),
+        "LOCAL_WORLD_SIZE": str(devices),
+    }
+    context = multiprocessing.get_context("spawn")
+    others = [
+        context.Process(
+            target=_companion,
+            args=(common | {_LOCAL_RANK: str(rank)}, work, arguments),
+            daemon=True,
+            name=f"process {rank}",
+        )
+        for rank in range(1, devices)
+    ]
+    for other in others:
+        other.start()
+    try:
+        with _environment(common | {_LOCAL_RANK: "0"}):
+            try:
+                yield
+            except RuntimeError as error:
+                # What this process sees of a companion's end is that it is gone.
+                _join(others, _GRACE_S)
+                raise _failure(others, error) or error from error
+            finally:
+                _leave_group()
+        _join(others, None)
+        failed = _failure(others, None)
+        if failed is not None:
+            raise failed
+    finally:
+        for other in others:
+            if other.is_alive():
+                other.terminate()
+                other.join()
+
+
+def _companion(
+    environment: Mapping[str, str], work: Callable[..., object], arguments: tuple[Any, ...]
+) -> None:
+    os.environ.update(environment)
+    try:
+        work(*arguments)
+    finally:
+        _leave_group()
+
+
+def _failure(others: list[SpawnProcess], cause: BaseException | None) -> DataError | None:
+    for other in others:
+        if other.exitcode not in (0, None):
+            return DataError(
+                f"{other.name} of {len(others) + 1} ended with exit code {other.exitcode}"
+                + ("" if cause is None else f": {cause}"),
+                remedy="its own message stands above; the last checkpoint is kept",
+            )
+    return None
+
+
+def _join(others: list[SpawnProcess], seconds: float | None) -> None:
+    for other in others:
+        other.join(seconds)
+
+
+def _leave_group() -> None:
+    import torch.distributed
+
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])

@@ -1,0 +1,101 @@
+"""What one process learns from in a step: its portions of the step's batch, and their chance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from soundseek.errors import DataError
+from soundseek.lab.retrieval.batches import BatchMaker
+from soundseek.lab.retrieval.learner import Lesson
+from soundseek.lab.retrieval.pairs import Pair, PairOrder
+from soundseek.lab.retrieval.prepare import Part
+from soundseek.lab.retrieval.teachers import Teacher, correspondences
+
+
+@dataclass(frozen=True)
+class Division:
+    """How a batch is divided: among `processes`, of which this is `rank`, each going through its
+    share in `accumulate` portions."""
+
+    rank: int = 0
+    processes: int = 1
+    accumulate: int = 1
+
+    @property
+    def portions(self) -> int:
+        return self.processes * self.accumulate
+
+
+class LessonMaker:
+    """Lessons of any step of a stage; they depend on the seed, the step and the division alone.
+
+    `before`: steps of the stages before it. Raises `DataError` where an epoch is too small to be
+    divided.
+    """
+
+    def __init__(
+        self,
+        part: Part,
+        maker: BatchMaker,
+        teachers: Sequence[Teacher],
+        order: PairOrder,
+        division: Division,
+        *,
+        seed: int,
+        before: int,
+        pinned: bool = False,
+    ) -> None:
+        self.part, self.maker, self.teachers = part, maker, teachers
+        self.order, self.division = order, division
+        self.seed, self.before, self.pinned = seed, before, pinned
+        self._pairs_of_epoch = lru_cache(maxsize=2)(order.epoch)
+        smallest = min(order.batch, order.items)
+        if division.portions > 1 and smallest % division.portions:
+            raise DataError(
+                f"an epoch has {smallest} pairs: they cannot be divided into "
+                f"{division.portions} portions",
+                remedy="lower optimiser.accumulate or run.devices, or train on more clips",
+            )
+
+    def lessons(self, step: int) -> list[Lesson]:
+        """Those of `step`, counted from the beginning of the stage, in order."""
+        epoch, number = divmod(step, self.order.batches)
+        pairs = self._pairs_of_epoch(epoch)[number]
+        size = len(pairs) // self.division.portions
+        chance = self._generator(step, 0)
+        own_chance = self._generator(step, 1 + self.division.rank)
+        lessons = []
+        for turn in range(self.division.accumulate):
+            first = turn * self.division.processes * size
+            together = pairs[first : first + self.division.processes * size]
+            begin = self.division.rank * size
+            portion = turn * self.division.processes + self.division.rank
+            batch = self.maker.training(
+                together[begin : begin + size], epoch, number, portion, pinned=self.pinned
+            )
+            events = self.part.events
+            lessons.append(
+                Lesson(
+                    batch,
+                    own_chance,
+                    chance,
+                    None if events is None else torch.from_numpy(events[batch.clips]),
+                    self._correspondences(together),
+                )
+            )
+        return lessons
+
+    def _correspondences(self, pairs: Sequence[Pair]) -> Tensor | None:
+        if not self.teachers:
+            return None
+        clips, captions = [pair.clip for pair in pairs], [pair.caption for pair in pairs]
+        return correspondences(self.teachers, clips, captions)
+
+    def _generator(self, step: int, stream: int) -> torch.Generator:
+        seed = self.seed * 7_919 + self.before + step + stream * 1_000_000_007
+        return torch.Generator().manual_seed(seed)
