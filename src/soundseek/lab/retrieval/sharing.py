@@ -21,7 +21,15 @@ from soundseek.lab.run_folder import CHECKPOINT, VALIDATION
 HANDED: Final = "handed-over.json"
 # What a stage learns does not depend on these.
 _OF_NO_WEIGHT = ("name", "description", "published")
-_OF_NO_WEIGHT_IN_RUN = ("cache", "decode", "device", "threads", "workers", "log_steps", "checkpoint_steps")
+_OF_NO_WEIGHT_IN_RUN = (
+    "cache",
+    "decode",
+    "device",
+    "threads",
+    "workers",
+    "log_steps",
+    "checkpoint_steps",
+)
 # A pretrained text encoder that still takes what it knows from the captions of all stages.
 _READS_CAPTIONS = "word_vectors"
 
