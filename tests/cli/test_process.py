@@ -40,6 +40,16 @@ def test_a_search_imports_nothing_that_it_does_not_need(sounds: dict[str, Path])
     assert modules.isdisjoint(HEAVY)
 
 
+def test_an_evaluation_of_files_imports_no_model(home: Path) -> None:
+    Path("truth.csv").write_text("file_name,caption_1\na.wav,x\n")
+    Path("answers.csv").write_text("caption,file_name_1\nx,a.wav\n")
+    modules = imported_by(
+        "evaluate", "retrieval", "--truth", "truth.csv", "--predictions", "answers.csv"
+    )
+    assert "numpy" in modules
+    assert modules.isdisjoint({*HEAVY, "onnxruntime", "sqlite3", "tokenizers"})
+
+
 def test_help_imports_next_to_nothing() -> None:
     modules = imported_by("--help")
     assert modules.isdisjoint({*HEAVY, "numpy", "onnxruntime", "sqlite3"})

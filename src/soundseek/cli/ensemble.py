@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from soundseek.cli.extras import needing_lab
-from soundseek.cli.metric_lines import print_metrics
+from soundseek.cli.figures import print_figures
 from soundseek.cli.options import example, json_option
 from soundseek.cli.terminal import count, faint, say, say_json, shown_path, strong
 
@@ -145,11 +145,11 @@ def _print(document: Mapping[str, Any]) -> None:
         say(f"  {value:>7.4f}  {member['weight']:>6.3f}  {shown_path(member['path'])}")
     scale = _said(document["scale"])
     say(strong(f"together, by {document['by']} ({scale})"))
-    print_metrics(document["metrics"])
+    print_figures(document)
     beside = document.get("by_similarities")
     if beside is not None:
         say(strong(f"the same members by similarities ({_said(beside['scale'])})"))
-        print_metrics(beside["metrics"])
+        print_figures(beside)
 
 
 def _said(scale: str | None) -> str:

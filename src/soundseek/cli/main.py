@@ -35,6 +35,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "data": Entry("soundseek.cli.data:data", "Corpora to train and evaluate with.", _MODELS),
         "recipes": Entry("soundseek.cli.lab:recipes", "What models are trained by.", _MODELS),
         "train": Entry("soundseek.cli.lab:train", "Train a model by a recipe.", _MODELS),
+        "evaluate": Entry(
+            "soundseek.cli.evaluate:evaluate", "Score a system, or files of predictions.", _MODELS
+        ),
         "ensemble": Entry(
             "soundseek.cli.ensemble:ensemble", "Join systems that are trained.", _MODELS
         ),

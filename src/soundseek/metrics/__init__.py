@@ -1,4 +1,4 @@
-"""Retrieval metrics and confidence intervals in pure NumPy."""
+"""Retrieval metrics, confidence intervals and significance in pure NumPy."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from soundseek.metrics.retrieval import (
     Positions,
     average_precision_at,
     median_rank,
+    per_query,
     recall_at,
     relevant_positions,
     retrieval_metrics,
 )
+from soundseek.metrics.significance import PairedTest, paired_test
 
 __all__ = [
     "Metric",
+    "PairedTest",
     "Positions",
     "average_precision_at",
     "jackknife_interval",
     "median_rank",
+    "paired_test",
+    "per_query",
     "recall_at",
     "relevant_positions",
     "retrieval_metrics",

@@ -122,15 +122,26 @@ def retrieval_metrics(
     hold for a median), and neither has a single query.
     """
     positions = relevant_positions(scores, relevant)
-    if positions.totals.size == 0:
-        raise DataError("there are no queries to score")
-    metrics = {f"R@{k}": _mean(recall_at(positions, k)) for k in ks}
-    metrics |= {f"mAP@{k}": _mean(average_precision_at(positions, k)) for k in map_ks}
+    metrics = {name: mean(each) for name, each in per_query(positions, ks, map_ks).items()}
     metrics["medR"] = Metric(median_rank(positions), None)
     return metrics
 
 
-def _mean(values: FloatArray) -> Metric:
+def per_query(
+    positions: Positions, ks: Sequence[int] = (1, 5, 10), map_ks: Sequence[int] = (10, 16)
+) -> dict[str, FloatArray]:
+    """Return "R@k" for `ks` and "mAP@k" for `map_ks`, each `[queries]`: what the means are of.
+
+    Raises `DataError` if there are no queries or a k is below 1.
+    """
+    if positions.totals.size == 0:
+        raise DataError("there are no queries to score")
+    values = {f"R@{k}": recall_at(positions, k) for k in ks}
+    return values | {f"mAP@{k}": average_precision_at(positions, k) for k in map_ks}
+
+
+def mean(values: FloatArray) -> Metric:
+    """Return the mean of one value a query with its interval; a single query has none."""
     interval = jackknife_interval(values) if values.size > 1 else None
     return Metric(float(values.mean()), interval)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Final
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from soundseek.errors import DataError
 from soundseek.lab.ensembling.blocks import read_block, rows_at_once, spans
 from soundseek.lab.similarities import Similarities
-from soundseek.metrics.intervals import jackknife_interval
 from soundseek.metrics.retrieval import (
     Metric,
     Positions,
     average_precision_at,
+    mean,
     median_rank,
     recall_at,
     relevant_positions,
@@ -47,14 +47,17 @@ def positions_of(blocks: Iterable[NDArray[np.float32]], relevant: NDArray[np.boo
         start += len(block)
     if start == 0:
         raise DataError("there are no queries to score")
+    return stacked(parts)
+
+
+def stacked(parts: Sequence[Positions]) -> Positions:
+    """Positions of several sets of queries, one below the other."""
     widest = max(part.places.shape[1] for part in parts)
-    places = np.full((start, widest), np.inf)
-    totals = np.concatenate([part.totals for part in parts])
-    start = 0
-    for part in parts:
-        places[start : start + len(part.places), : part.places.shape[1]] = part.places
-        start += len(part.places)
-    return Positions(places, totals)
+    padded = [
+        np.pad(part.places, ((0, 0), (0, widest - part.places.shape[1])), constant_values=np.inf)
+        for part in parts
+    ]
+    return Positions(np.concatenate(padded), np.concatenate([part.totals for part in parts]))
 
 
 def figures(positions: Positions) -> dict[str, Metric]:
@@ -65,12 +68,11 @@ def figures(positions: Positions) -> dict[str, Metric]:
 
 def figures_of(found: Similarities) -> dict[str, Metric]:
     """Those of a matrix of scores, read in blocks."""
+    return figures(positions_in(found))
+
+
+def positions_in(found: Similarities) -> Positions:
+    """Where each query's relevant clips stand."""
     rows = rows_at_once(len(found.clips))
     blocks = (read_block(found.scores, *span) for span in spans(len(found.queries), rows))
-    return figures(positions_of(blocks, found.relevant))
-
-
-def mean(values: NDArray[np.float64]) -> Metric:
-    """A figure: the mean over queries, with its interval where there are several."""
-    interval = jackknife_interval(values) if values.size > 1 else None
-    return Metric(float(values.mean()), interval)
+    return positions_of(blocks, found.relevant)

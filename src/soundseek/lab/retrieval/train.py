@@ -101,7 +101,7 @@ class _Training:
             before += stage.progress.step
         if self.fabric.is_global_zero:
             _linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
-            self._score(model)
+        self._score(model)
 
     def _model(self, saved: Mapping[str, Any] | None) -> RetrievalModel:
         """Fresh from the recipe, or as the checkpoint describes it (its weights come later)."""
@@ -199,7 +199,8 @@ class _Training:
         if not clips:
             return
         part = self._part("test", clips, recipe, model)
-        score_run(self.folder.path, recipe, model, part, self.say)
+        if self.fabric.is_global_zero:
+            score_run(self.folder.path, recipe, model, part, self.say)
 
 
 def _exchanges(recipe: RetrievalRecipe) -> bool:
