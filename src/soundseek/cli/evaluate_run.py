@@ -103,6 +103,10 @@ def run(
             raise click.UsageError("--out-of-fold goes with no other clips, --rerank or --save")
         _out_of_fold(runs, as_json)
         return
+    if other is not None and part != "test":
+        raise click.UsageError(f"--part {part} is of a run's own clips: leave it or the others out")
+    if rerank is None and mix != 1.0:
+        raise click.UsageError("--mix belongs to --rerank")
     if len(runs) > 1:
         raise click.UsageError(f"{len(runs)} runs are named: only --out-of-fold takes several")
     with needing_lab():
