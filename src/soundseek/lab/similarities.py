@@ -103,7 +103,7 @@ def write_similarities(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        _write_scores(draft / _SCORES, (len(queries), len(clips)), blocks)
+        write_matrix(draft / _SCORES, (len(queries), len(clips)), blocks)
         for file, vectors in ((_AUDIO, audio), (_TEXT, text)):
             if vectors is not None:
                 np.save(draft / file, np.asarray(vectors, np.float32))
@@ -126,7 +126,9 @@ def is_similarities(folder: str | Path) -> bool:
     return (Path(folder) / _INDEX).is_file()
 
 
-def _write_scores(path: Path, shape: tuple[int, int], blocks: Iterable[_Floats]) -> None:
+def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[_Floats]) -> None:
+    """Write float32 `[queries, clips]` as .npy, from blocks of its rows. Raises `DataError` when
+    they do not make that shape."""
     # Written, not memory-mapped: pages that are written through a map count as memory of ours.
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}

@@ -73,6 +73,21 @@ def test_what_is_saved_block_by_block_is_the_one_in_memory(
         assert whole.metrics() == kept.metrics()
 
 
+@pytest.mark.parametrize("scale", SCALES)
+def test_what_is_stored_is_read_as_it_was(scale: Any, tmp_path: Path) -> None:
+    members = mixture(
+        named(noisy(1), shuffled(noisy(2), 4), noisy(3)), scale=scale, by="similarities"
+    )
+    ready = members.stored(tmp_path)
+    for weights in ((1, 2, 3), (0, 0, 1)):
+        for one, other in zip(members.mixed(weights), ready.mixed(weights), strict=True):
+            assert np.array_equal(one, other)
+    for ones, others in zip(members.trials((1, 0, 2)), ready.trials((1, 0, 2)), strict=True):
+        assert all(np.array_equal(a, b) for a, b in zip(ones, others, strict=True))
+    by_embeddings = mixture(named(noisy(1), noisy(2)), by="embeddings")
+    assert by_embeddings.stored(tmp_path) is by_embeddings
+
+
 def test_averaged_embeddings_are_cosines_of_the_means() -> None:
     one, other = noisy(1), noisy(2)
     found = joined(named(one, other), by="embeddings", weights=[3, 1]).similarities()

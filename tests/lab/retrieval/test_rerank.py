@@ -20,6 +20,8 @@ from soundseek.lab.retrieval.rerank import match_logits, matching_head, rerank_r
 from soundseek.lab.retrieval.sequences import hear_sequences
 from soundseek.lab.retrieval.train import train
 from soundseek.lab.retrieval.trained import KEPT, keep, load_trained
+from soundseek.lab.systems import load_recipe, small
+from soundseek.lab.systems import train as train_any
 from support.lively_weights import enlivened
 from support.retrieval import Document, silent
 
@@ -175,3 +177,13 @@ def test_sequences_are_those_of_each_clip_alone(run: Path, tmp_path: Path) -> No
     assert both.shape[:2] == mask.shape
     assert torch.equal(both[0], both[2])
     assert sequences.SoundSequences is type(heard)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["samsung2024/system5", "samsung2024/system6"])
+def test_the_reports_systems_can_be_reranked(name: str, tmp_path: Path) -> None:
+    recipe = small(load_recipe(name), tmp_path / "sounds")
+    train_any(recipe, tmp_path / "run", silent)
+    done = rerank_run(tmp_path / "run", 5, silent, weight=None)
+    assert done.found.scores.shape == done.by_embeddings.scores.shape
+    assert done.k == 5

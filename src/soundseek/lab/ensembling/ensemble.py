@@ -106,7 +106,8 @@ def _made(
     if settings.greedy:
         validation = mixture(opened("validation"), scale=settings.scale, by=settings.by)
         say(f"selecting among {len(members)} members on {len(validation.reference.clips)} clips")
-        selection = select(validation, figure=settings.figure, replacement=settings.replacement)
+        ready = validation.stored(work)
+        selection = select(ready, figure=settings.figure, replacement=settings.replacement)
         weights = tuple(map(float, selection.counts))
         Joined(validation, checked_weights(weights, len(members))).save(
             draft / _KEPT / "validation"

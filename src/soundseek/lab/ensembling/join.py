@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, Protocol, get_args
 
@@ -17,7 +17,7 @@ from soundseek.lab.ensembling.alignment import Aligned, aligned
 from soundseek.lab.ensembling.blocks import rows_at_once, spans
 from soundseek.lab.ensembling.figures import figures, positions_of
 from soundseek.lab.ensembling.scales import Scale, Scaler, scaler
-from soundseek.lab.similarities import Similarities, Sound, write_similarities
+from soundseek.lab.similarities import Similarities, Sound, write_matrix, write_similarities
 from soundseek.metrics.retrieval import Metric
 
 _Floats = NDArray[np.float32]
@@ -43,6 +43,10 @@ class Mixture(Protocol):
 
     def vectors(self, weights: Sequence[float]) -> tuple[_Floats, _Floats] | None:
         """(audio, text) whose products the scores are, None where there are none."""
+        ...
+
+    def stored(self, folder: Path) -> Mixture:
+        """The same, what is read again and again made ready in files of `folder`."""
         ...
 
 
@@ -85,6 +89,18 @@ class ScoreMixture:
 
     def vectors(self, weights: Sequence[float]) -> None:
         return None
+
+    def stored(self, folder: Path) -> ScoreMixture:
+        reference = self.reference
+        shape = (len(reference.queries), len(reference.clips))
+        members = []
+        for place, member in enumerate(self.members):
+            file = folder / f"scaled-{place}.npy"
+            write_matrix(file, shape, (self._scaled(place, *span) for span in self._spans(4)))
+            scores = np.load(file, mmap_mode="r")
+            ready = replace(reference, scores=scores, audio=None, text=None)
+            members.append(Aligned(member.name, ready))
+        return ScoreMixture(members, [scaler("none", lambda: ())] * len(members), self.infinite)
 
     def _scaled(self, place: int, start: int, stop: int) -> _Floats:
         block = self.members[place].block(start, stop, infinite=self.infinite)
@@ -129,6 +145,9 @@ class EmbeddingMixture:
             for sides in (self.audio, self.text)
         )
         return audio, text
+
+    def stored(self, folder: Path) -> EmbeddingMixture:
+        return self
 
     def _spans(self, matrices: int) -> Iterator[tuple[int, int]]:
         return spans(len(self.reference.queries), rows_at_once(len(self.reference.clips), matrices))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -128,7 +129,8 @@ def train(
     weights, selection = None, None
     if recipe.select == "greedy":
         validation = mixture(of("validation"), scale=recipe.scale, by=recipe.by)
-        selection = select(validation, figure=recipe.figure)
+        with tempfile.TemporaryDirectory(dir=folder.path) as work:
+            selection = select(validation.stored(Path(work)), figure=recipe.figure)
         weights = checked_weights(selection.counts, len(members))
         Joined(validation, weights).save(folder.path / SIMILARITIES / "validation")
     found = of("test")
