@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from soundseek.errors import DataError
+from soundseek.lab.devices import device_of
 from soundseek.lab.retrieval.clips import clip_sets, test_clips
 from soundseek.lab.retrieval.prepare import Part, Say, prepare_part
 from soundseek.lab.retrieval.recipe import Source
@@ -23,6 +26,7 @@ def run_similarities(
     `sources`: another test set than the recipe's. Raises `DataError` where there are no clips.
     """
     trained = load_trained(run_folder)
+    trained.model.to(listening_device(trained))
     prepared = chosen_part(trained, run_folder, say, sources, part=part)
     return similarities_of(trained.model, trained.recipe, prepared)
 
@@ -47,6 +51,12 @@ def chosen_part(
         raise DataError(f"{run_folder}: there is no {part} set", remedy=f"set data.{part}")
     place = cache_of(trained, run_folder)
     return prepare_part(part, clips, trained.recipe, trained.model, place, say)
+
+
+def listening_device(trained: Trained) -> torch.device:
+    """Where a trained model listens: on what is here, whatever it was trained on, but for runs that
+    were told to stay on the processor."""
+    return device_of("cpu" if trained.recipe.run.device == "cpu" else "auto")
 
 
 def cache_of(trained: Trained, run_folder: Path) -> Path:

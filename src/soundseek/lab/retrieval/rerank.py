@@ -13,12 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from soundseek.errors import DataError
-from soundseek.lab.devices import device_of
 from soundseek.lab.encodings import Tokens
 from soundseek.lab.ensembling.candidates import best_weight, first_places, reordered
 from soundseek.lab.objectives.matching import Matching
 from soundseek.lab.retrieval.build import build_objective
-from soundseek.lab.retrieval.evaluation import cache_of, chosen_part
+from soundseek.lab.retrieval.evaluation import cache_of, chosen_part, listening_device
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, Say
 from soundseek.lab.retrieval.recipe import Source
@@ -59,7 +58,7 @@ def rerank_run(
     """
     trained = load_trained(run_folder)
     head = matching_head(trained, str(run_folder))
-    device = device_of("cpu" if trained.recipe.run.device == "cpu" else "auto")
+    device = listening_device(trained)
     trained.model.to(device)
     head.to(device)
     cache = cache_of(trained, run_folder)
