@@ -38,6 +38,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "evaluate": Entry(
             "soundseek.cli.evaluate:evaluate", "Score a system, or files of predictions.", _MODELS
         ),
+        "report": Entry(
+            "soundseek.cli.report:report", "What a run learnt, in figures and plots.", _MODELS
+        ),
         "ensemble": Entry(
             "soundseek.cli.ensemble:ensemble", "Join systems that are trained.", _MODELS
         ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -31,9 +34,7 @@ def open_fabric(device: str, devices: int, precision: Precision) -> Fabric:
     several = devices > 1 or world_size() > 1
     # Parts of a model may have no share in a stage's objective.
     strategy = DDPStrategy(find_unused_parameters=True) if several else "auto"
-    with warnings.catch_warnings():
-        # Hints on how a cluster's job files may be written.
-        warnings.simplefilter("ignore")
+    with _quiet():
         fabric = Fabric(
             accelerator=kind,
             devices=chosen,
@@ -62,6 +63,20 @@ def device_of(name: str) -> torch.device:
 def world_size() -> int:
     """How many processes train together, as whoever started them says."""
     return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the hints and notices that Fabric logs when it is set up."""
+    logger = logging.getLogger("lightning_fabric")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _nodes() -> int:

@@ -18,6 +18,7 @@ SCHEMA_VERSION = 1
 CHECKPOINT = "last.pt"
 _RECIPE = "recipe.json"
 METRICS, VALIDATION = "metrics.csv", "validation.csv"
+SCORES, PREDICTIONS = "scores.json", "predictions.csv"
 SIMILARITIES = "similarities"
 """Below it, a folder of similarities a part: `test`, `validation`."""
 
@@ -55,9 +56,15 @@ class RunFolder:
         file = self.path / _RECIPE
         if not file.is_file():
             raise DataError(f"no run in {self.path}", remedy="train first: soundseek train RECIPE")
-        document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        # Runs of before there were several systems.
-        return {"system": "distilled", **document}
+        try:
+            document: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+            # Runs of before there were several systems.
+            return {"system": "distilled", **document}
+        except (ValueError, TypeError) as error:
+            raise DataError(
+                f"{file} is damaged: {error!r}",
+                remedy="a run cannot go on without its recipe: choose another --out",
+            ) from error
 
     @property
     def cache(self) -> Path:
@@ -72,7 +79,7 @@ class RunFolder:
         """The last checkpoint, None before the first. Raises `DataError` for a newer one."""
         if not self.checkpoint.is_file():
             return None
-        import torch
+        import torch  # which what reads tables and scores can do without
 
         saved: dict[str, Any] = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         if saved["schema_version"] > SCHEMA_VERSION:

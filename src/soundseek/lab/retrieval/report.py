@@ -1,4 +1,4 @@
-"""What a finished run leaves of its test set: figures, predictions, similarities."""
+"""What a finished run leaves of its test set: figures, predictions, similarities, a report."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from pathlib import Path
 
 import torch
 
-from soundseek.lab.evaluate import plain
 from soundseek.lab.recipe_files import RecipeBase
+from soundseek.lab.reporting.figures import measured
+from soundseek.lab.reporting.report import write_report
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, Say
 from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
 from soundseek.lab.retrieval.scores import write_predictions
+from soundseek.lab.run_folder import PREDICTIONS as PREDICTIONS
+from soundseek.lab.run_folder import SCORES as SCORES
 from soundseek.lab.run_folder import SIMILARITIES
 from soundseek.lab.similarities import Similarities, similarities
-
-SCORES, PREDICTIONS = "scores.json", "predictions.csv"
 
 
 @torch.no_grad()
@@ -38,18 +39,31 @@ def score_run(
 def write_scores(
     folder: Path, recipe: RecipeBase, published: Published | None, found: Similarities, say: Say
 ) -> None:
-    """scores.json, predictions.csv and similarities/test of a test set."""
-    metrics = found.metrics()
+    """scores.json, predictions.csv and similarities/test of a test set, and the run's report.
+
+    Scores are written first: a report that fails is told of, and can be made again.
+    """
+    figures = measured(found)
     document = {
         "recipe": recipe.name,
         "seed": recipe.seed,
-        "clips": len(found.clips),
-        "n": len(found.queries),
-        "metrics": plain(metrics),
+        **figures,
         "published": None if published is None else published.model_dump(mode="json"),
     }
-    (folder / SCORES).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    file = folder / SCORES
+    draft = file.with_suffix(".partial")
+    draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    draft.replace(file)
     write_predictions(found, folder / PREDICTIONS)
     found.save(folder / SIMILARITIES / "test")
-    shown = "  ".join(f"{name} {metric.value:.4f}" for name, metric in metrics.items())
+    shown = "  ".join(f"{name} {one['value']:.4f}" for name, one in figures["metrics"].items())
     say(f"test ({len(found.clips)} clips, {len(found.queries)} queries)  {shown}")
+    report(folder, say)
+
+
+def report(folder: Path, say: Say) -> None:
+    """`write_report` at the end of a training, which does not fail with it: that is told."""
+    try:
+        say(f"report: {write_report(folder, say)}")
+    except Exception as error:  # hours of training stand behind it
+        say(f"no report: {error!r}; make it again: soundseek report {folder}")

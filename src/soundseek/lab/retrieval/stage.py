@@ -260,6 +260,8 @@ class Stage:
                 loss = self.objective.total(terms) / len(lessons)
                 self.fabric.backward(loss)
             values = torch.stack([loss, *(value / len(lessons) for value in terms.values())])
+            if self.fabric.world_size > 1:
+                values = reduced(self.fabric, values.detach(), "sum") / self.fabric.world_size
             for name, value in zip(("loss", *terms), values.tolist(), strict=True):
                 means[name] = means.get(name, 0.0) + value
         return means, None
