@@ -75,7 +75,7 @@ def _weights(
     type=click.Choice(["similarities", "embeddings"]),
     default="similarities",
     show_default=True,
-    help="What is averaged. Embeddings only help where members went on from one checkpoint.",
+    help="What is averaged. Embeddings are for members that went on from one checkpoint; both ways are scored.",
 )
 @click.option(
     "--part",
