@@ -23,6 +23,7 @@ _LISTED = 10
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "retrieval": Entry(f"{_HERE}:retrieval", "Files of predictions against the truth."),
+        "run": Entry("soundseek.cli.evaluate_run:run", "A run, an ensemble or a model on clips."),
     }
 )
 

@@ -45,6 +45,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "report": Entry(
             "soundseek.cli.report:report", "What a run learnt, in figures and plots.", _MODELS
         ),
+        "ensemble": Entry(
+            "soundseek.cli.ensemble:ensemble", "Join systems that are trained.", _MODELS
+        ),
         "export": Entry("soundseek.cli.lab:export", "Turn a trained run into a model.", _MODELS),
     }
 )

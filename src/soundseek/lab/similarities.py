@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -74,24 +74,73 @@ class Similarities:
         similarities.json (queries, clips, relevant clips of each query), scores.npy, and audio.npy
         and text.npy where there are embeddings.
         """
-        draft = folder.with_name(folder.name + ".partial")
-        shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        np.save(draft / _SCORES, np.asarray(self.scores, np.float32))
-        for file, vectors in ((_AUDIO, self.audio), (_TEXT, self.text)):
+        write_similarities(
+            folder,
+            self.queries,
+            self.clips,
+            self.relevant,
+            (self.scores,),
+            audio=self.audio,
+            text=self.text,
+        )
+
+
+def write_similarities(
+    folder: Path,
+    queries: Sequence[str],
+    clips: Sequence[Sound],
+    relevant: NDArray[np.bool_],
+    blocks: Iterable[_Floats],
+    *,
+    audio: _Floats | None = None,
+    text: _Floats | None = None,
+) -> None:
+    """As `Similarities.save`, of scores that come in blocks of rows and are never all in memory.
+
+    Raises `DataError` when the blocks do not make `[queries, clips]`.
+    """
+    draft = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        write_matrix(draft / _SCORES, (len(queries), len(clips)), blocks)
+        for file, vectors in ((_AUDIO, audio), (_TEXT, text)):
             if vectors is not None:
                 np.save(draft / file, np.asarray(vectors, np.float32))
         document = {
             "schema_version": SCHEMA_VERSION,
-            "queries": list(self.queries),
-            "clips": [
-                [clip.id, str(clip.path), clip.start_s, clip.duration_s] for clip in self.clips
-            ],
-            "relevant": [np.flatnonzero(row).tolist() for row in self.relevant],
+            "queries": list(queries),
+            "clips": [[clip.id, str(clip.path), clip.start_s, clip.duration_s] for clip in clips],
+            "relevant": [np.flatnonzero(row).tolist() for row in relevant],
         }
         (draft / _INDEX).write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        draft.replace(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.replace(folder)
+
+
+def is_similarities(folder: str | Path) -> bool:
+    """Whether a folder looks like one that `Similarities.save` wrote."""
+    return (Path(folder) / _INDEX).is_file()
+
+
+def write_matrix(path: Path, shape: tuple[int, int], blocks: Iterable[_Floats]) -> None:
+    """Write float32 `[queries, clips]` as .npy, from blocks of its rows. Raises `DataError` when
+    they do not make that shape."""
+    # Written, not memory-mapped: pages that are written through a map count as memory of ours.
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        rows = 0
+        for block in blocks:
+            if block.ndim != 2 or block.shape[1] != shape[1]:
+                raise DataError(f"a block of scores is {block.shape}, for {shape[1]} clips")
+            rows += len(block)
+            file.write(np.ascontiguousarray(block, "<f4").data)
+        if rows != shape[0]:
+            raise DataError(f"there are scores for {rows} of {shape[0]} queries")
 
 
 def similarities(

@@ -123,7 +123,7 @@ def similarities(run_folder: Path, *, part: str = "test", say: Say = print) -> S
     What the run keeps is read; otherwise its model hears the clips, and the result is kept. Raises
     `DataError` where there is no run, or nothing that could tell.
     """
-    from soundseek.lab.run_folder import SIMILARITIES, RunFolder  # which loads torch
+    from soundseek.lab.run_folder import SIMILARITIES, RunFolder
     from soundseek.lab.similarities import open_similarities
 
     kept = run_folder / SIMILARITIES / part
@@ -154,7 +154,7 @@ def export(
     `window_s`: length of the windows, for a system whose recipe does not set it. Raises `DataError`
     where there is no run, `BundleError` for a system or a network that no bundle can hold.
     """
-    from soundseek.lab.run_folder import RunFolder  # which loads torch
+    from soundseek.lab.run_folder import RunFolder
 
     document = RunFolder(run_folder).document()
     system = chosen(SYSTEMS, str(document["system"]), "system")

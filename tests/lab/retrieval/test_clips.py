@@ -134,7 +134,7 @@ def test_a_fold_that_is_not(make_clip: MakeClip, manifest: Callable[..., str]) -
     with pytest.raises(DataError, match=r"no fold 3 of 3\n.*0 … 2"):
         clip_sets(data(file, other, folds=3, fold=3), 0, silent)
     # Two groups are too few for three folds.
-    with pytest.raises(DataError, match=r"no clip with a caption in data.validation"):
+    with pytest.raises(DataError, match=r"into 3 folds: they make 2 sets"):
         clip_sets(data(file, other, folds=3, fold=2), 0, silent)
 
 

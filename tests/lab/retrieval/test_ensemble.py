@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,71 +10,19 @@ import yaml
 
 pytest.importorskip("torch")
 
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-
 from soundseek.errors import DataError, RecipeError
+from soundseek.lab.ensembling.ensemble import Settings
+from soundseek.lab.ensembling.ensemble import ensemble as join_folders
+from soundseek.lab.ensembling.join import joined
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval import ensemble
-from soundseek.lab.retrieval.ensemble import EnsembleRecipe, combined, members_of, scaled
+from soundseek.lab.retrieval.ensemble import EnsembleRecipe, members_of
 from soundseek.lab.retrieval.evaluation import run_similarities
-from soundseek.lab.similarities import Similarities
+from soundseek.lab.similarities import Similarities, open_similarities
+from soundseek.lab.systems import similarities
 from support.retrieval import Document, silent
 
 pytestmark = pytest.mark.lab
-
-MakeClip = Callable[..., Any]
-SCORES = arrays(np.float32, (4, 5), elements=st.integers(-3, 3).map(float))
-
-
-def found(make_clip: MakeClip, scores: Any, names: str = "abcde") -> Similarities:
-    clips = [make_clip(name) for name in names]
-    queries = [f"q{i}" for i in range(len(scores))]
-    return Similarities(queries, clips, np.asarray(scores, np.float32), np.zeros((4, 5), np.bool_))
-
-
-@given(scores=st.lists(SCORES, min_size=1, max_size=4))
-def test_an_ensemble_is_the_mean(make_clip: MakeClip, scores: list[Any]) -> None:
-    mean = combined([found(make_clip, one) for one in scores], "none")
-    np.testing.assert_allclose(mean.scores, np.mean(scores, axis=0), atol=1e-5)
-    assert mean.queries == [f"q{i}" for i in range(4)]
-
-
-@given(scores=st.lists(SCORES, min_size=2, max_size=3))
-def test_by_z_score(make_clip: MakeClip, scores: list[Any]) -> None:
-    mean = combined([found(make_clip, one) for one in scores], "zscore")
-    naive = [(one - one.mean()) / (one.std() if one.std() > 0 else 1.0) for one in scores]
-    np.testing.assert_allclose(mean.scores, np.mean(naive, axis=0), atol=1e-4)
-
-
-@given(scores=SCORES)
-def test_by_rank_equals_share_their_places(scores: Any) -> None:
-    found = scaled(scores, "rank")
-    for row, places in zip(scores, found, strict=True):
-        for value, place in zip(row, places, strict=True):
-            below = sum(other < value for other in row)
-            equal = sum(other == value for other in row)
-            assert place == pytest.approx((below + equal / 2) / 5)
-
-
-def test_scales_bring_models_together(make_clip: MakeClip) -> None:
-    """One of dot products in the hundreds does not outvote one of cosines."""
-    loud = [[300.0, 100, 0, 0, 0]] * 4
-    quiet = [[-0.1, 0.2, 0.0, 0.1, 0.05]] * 4
-    both = [found(make_clip, one) for one in (loud, quiet)]
-    assert combined(both, "none").scores[0].argmax() == 0
-    assert combined(both, "rank").scores[0].argmax() == 1
-
-
-def test_members_of_different_test_sets_are_refused(make_clip: MakeClip) -> None:
-    one = found(make_clip, np.zeros((4, 5)))
-    other_clips = found(make_clip, np.zeros((4, 5)), names="abcdx")
-    other_order = found(make_clip, np.zeros((4, 5)), names="bacde")
-    other_queries = Similarities(["x", *one.queries[1:]], one.clips, one.scores, one.relevant)
-    for other in (other_clips, other_order, other_queries):
-        with pytest.raises(DataError, match=r"different clips or captions\n.*data.test"):
-            combined([one, other], "none")
 
 
 @pytest.fixture
@@ -165,9 +112,53 @@ def test_an_ensemble_is_trained_scored_and_resumed(
     )
     assert told["metrics"]["mAP@10"]["value"] == round(expected.metrics()["mAP@10"].value, 5)
     assert told["n"] == 15
+    ensemble_told = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
+    assert ensemble_told["metrics"] == told["metrics"]
+    assert [m["path"] for m in ensemble_told["members"]] == ["test-tiny-seed1", "test-tiny-seed2"]
     before = (folder / "scores.json").read_bytes()
     ensemble.train(recipe, folder, silent)
     assert (folder / "scores.json").read_bytes() == before
+
+
+def test_members_are_selected_on_their_validation_clips(member: str, tmp_path: Path) -> None:
+    recipe = recipe_of_members(
+        [{"recipe": member, "seeds": [1, 2]}],
+        select="greedy",
+        figure="R@5",
+        scale="rank",
+        difference={"optimiser": {"max_steps": 2}},
+    )
+    folder = tmp_path / "run"
+    ensemble.train(recipe, folder, silent)
+    told = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
+    assert told["selection"]["figure"] == "R@5"
+    names = ["test-tiny-seed1", "test-tiny-seed2"]
+    weights = [member["weight"] for member in told["members"]]
+    for part in ("test", "validation"):
+        parts = {name: similarities(folder / name, part=part, say=silent) for name in names}
+        expected = joined(parts, scale="rank", weights=weights).similarities()
+        kept = open_similarities(folder / "similarities" / part)
+        assert np.array_equal(kept.scores, expected.scores)
+    # What the recipe's run leaves can be a member.
+    two = [folder, folder / names[0]]
+    again = join_folders(two, tmp_path / "again", Settings(greedy=True), say=silent)
+    assert again["members"][0]["metrics"] == told["metrics"]
+
+
+def test_folds_cannot_be_selected_among(member: str, tmp_path: Path) -> None:
+    recipe = recipe_of_members(
+        [{"recipe": member, "folds": 2}],
+        select="greedy",
+        difference={"optimiser": {"max_steps": 1}},
+    )
+    with pytest.raises(DataError, match=r"fold1 lacks \d+ of the \d+ clips of .*fold0"):
+        ensemble.train(recipe, tmp_path / "run", silent)
+
+
+def test_a_figure_that_is_none(member: str) -> None:
+    document = {"system": "ensemble", "name": "e", "description": "d", "figure": "mAP@11"}
+    with pytest.raises(RecipeError, match=r"figure: no figure is called 'mAP@11'"):
+        validated(EnsembleRecipe, document | {"members": [{"recipe": member}]}, "e")
 
 
 def test_an_ensemble_has_members(member: str) -> None:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from soundseek.errors import DataError
+from soundseek.lab.data.folds import fold_of
 from soundseek.lab.data.manifest import Clip, read_parquet, select
 from soundseek.lab.retrieval.recipe import Data, Source
-
-_FOLD_SEED = 0xF01D
 
 
 @dataclass(frozen=True)
@@ -164,15 +163,12 @@ def _hygiene(train: list[Clip], test: list[Clip], say: Callable[[str], None]) ->
 
 
 def _fold(clips: list[Clip], folds: int, fold: int) -> tuple[list[Clip], list[Clip]]:
-    """Fold `fold` of `folds` as validation; clips of one group stay together. The split depends on
-    the groups' names alone."""
+    """Fold `fold` of `folds` as validation; clips of one group or recording stay together."""
     if fold >= folds:
         raise DataError(f"there is no fold {fold} of {folds}", remedy=f"use 0 … {folds - 1}")
-    groups = sorted({clip.group for clip in clips})
-    order = np.random.default_rng(_FOLD_SEED).permutation(len(groups))
-    held_out = {groups[i] for i in order[fold::folds]}
-    train = [clip for clip in clips if clip.group not in held_out]
-    return train, [clip for clip in clips if clip.group in held_out]
+    held_out = (fold_of(clips, folds) == fold).tolist()
+    train = [clip for clip, out in zip(clips, held_out, strict=True) if not out]
+    return train, [clip for clip, out in zip(clips, held_out, strict=True) if out]
 
 
 def _some(clips: list[Clip], most: int, seed: int) -> list[Clip]:

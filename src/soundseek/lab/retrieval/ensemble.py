@@ -1,35 +1,39 @@
-"""Ensembles: members trained one by one, their similarities averaged."""
+"""Ensembles as recipes: members trained one by one, then joined."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from soundseek.errors import DataError, RecipeError
+from soundseek.errors import RecipeError
+from soundseek.lab.ensembling.alignment import gathered
+from soundseek.lab.ensembling.ensemble import described, write_document
+from soundseek.lab.ensembling.figures import FIGURES, figures_of
+from soundseek.lab.ensembling.join import By, Joined, checked_weights, joined, mixture
+from soundseek.lab.ensembling.scales import Scale
+from soundseek.lab.ensembling.selection import select
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import (
     RecipeBase,
     Section,
     find_recipe,
     merged,
+    name_in,
     read_recipe_file,
     validated,
 )
-from soundseek.lab.retrieval.evaluation import run_similarities
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
 from soundseek.lab.retrieval.report import SCORES, write_scores
+from soundseek.lab.retrieval.sharing import giver, hand_over
 from soundseek.lab.retrieval.train import train as train_member
-from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.run_folder import SIMILARITIES, RunFolder
 from soundseek.lab.similarities import Similarities
-
-_Floats = NDArray[np.float32]
-Scale = Literal["none", "zscore", "rank"]
+from soundseek.lab.systems import similarities
 
 
 class Member(Section):
@@ -44,8 +48,12 @@ class Member(Section):
 
 class EnsembleRecipe(RecipeBase):
     """Members whose similarities are averaged, each brought to one scale first by `scale`:
-    `none` as they are, `zscore` to mean 0 and deviation 1, `rank` to the places of the clips
-    within each query.
+    `none` as they are, `zscore` to mean 0 and deviation 1, `query_zscore` to the same within each
+    query, `rank` to the places of the clips within each query. `by: embeddings` averages these
+    instead, for members that went on from one model.
+
+    `select: greedy` finds members and weights on the validation clips, by `figure`; members of
+    several folds have other validation clips each, and cannot be selected among.
 
     `difference` is merged over every member, behind its own: data, budgets.
     """
@@ -54,6 +62,9 @@ class EnsembleRecipe(RecipeBase):
     published: Published | None = None
     members: tuple[Member, ...]
     scale: Scale = "none"
+    by: By = "similarities"
+    select: Literal["none", "greedy"] = "none"
+    figure: Annotated[str, name_in(FIGURES, "figure")] = "mAP@10"
     difference: Mapping[str, Any] = Field(default_factory=dict)
 
     @field_validator("members")
@@ -96,56 +107,39 @@ def train(
     """Train every member into a folder of its name below `run_folder`, resuming those that are
     there, then score the ensemble; returns the path of its scores.
 
-    Raises `DataError` when the members were not tested on the same clips and captions.
+    First stages that a member has in common with one before it are not trained again. The folder
+    gets ensemble.json, and what every run leaves of its test set. Raises `DataError` when the
+    members were not tested, or for selection validated, on the same clips and captions.
     """
     folder = RunFolder.claim(run_folder, recipe)
     members = members_of(recipe)
-    found = []
+    recipes = {member.name: member.recipe for member in members}
     for number, (name, member) in enumerate(members, start=1):
         say(f"member {number} of {len(members)}: {name}")
+        given = giver(recipes, name)
+        if given is not None and hand_over(folder.path / given[0], folder.path / name, given[1]):
+            say(f"{', '.join(given[1])}: as {given[0]} trained it")
         train_member(member, folder.path / name, say, watch=watch)
-        found.append(run_similarities(folder.path / name, say))
-    write_scores(folder.path, recipe, recipe.published, combined(found, recipe.scale), say)
+
+    def of(part: str) -> dict[str, Similarities]:
+        return gathered(
+            (name, similarities(folder.path / name, part=part, say=say)) for name in recipes
+        )
+
+    weights, selection = None, None
+    if recipe.select == "greedy":
+        validation = mixture(of("validation"), scale=recipe.scale, by=recipe.by)
+        with tempfile.TemporaryDirectory(dir=folder.path) as work:
+            selection = select(validation.stored(Path(work)), figure=recipe.figure)
+        weights = checked_weights(selection.counts, len(members))
+        Joined(validation, weights).save(folder.path / SIMILARITIES / "validation")
+    found = of("test")
+    whole = joined(found, scale=recipe.scale, weights=weights, by=recipe.by)
+    made = whole.similarities()
+    write_scores(folder.path, recipe, recipe.published, made, say)
+    told = described(found, whole, figures_of(made), "test", recipe.scale, recipe.by, selection)
+    write_document(folder.path, told)
     return folder.path / SCORES
-
-
-def combined(found: Sequence[Similarities], scale: Scale) -> Similarities:
-    """The mean of similarities over the same queries and clips.
-
-    Raises `DataError` when they are not the same.
-    """
-    first = found[0]
-    ids = [clip.id for clip in first.clips]
-    for other in found[1:]:
-        if other.queries != first.queries or [clip.id for clip in other.clips] != ids:
-            raise DataError(
-                "the members were tested on different clips or captions",
-                remedy="give them the same data.test",
-            )
-    total = np.zeros_like(first.scores)
-    for one in found:
-        total += scaled(one.scores, scale)
-    mean: _Floats = total / np.float32(len(found))
-    return Similarities(first.queries, first.clips, mean, first.relevant)
-
-
-def scaled(scores: _Floats, scale: Scale) -> _Floats:
-    """Scores `[queries, clips]` on a scale that several models share."""
-    if scale == "zscore":
-        spread = float(scores.std()) or 1.0
-        result: _Floats = (scores - scores.mean()) / np.float32(spread)
-        return result
-    if scale == "rank":
-        # How many are below, and half of those that are equal: the order of the clips decides
-        # nothing.
-        ordered = np.sort(scores, axis=1)
-        places = [
-            np.searchsorted(row, values, "left") + np.searchsorted(row, values, "right")
-            for row, values in zip(ordered, scores, strict=True)
-        ]
-        ranked: _Floats = np.stack(places).astype(np.float32) / np.float32(2 * scores.shape[1])
-        return ranked
-    return scores
 
 
 def _documents(

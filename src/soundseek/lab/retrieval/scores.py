@@ -15,9 +15,11 @@ _LISTED = 10
 def write_predictions(found: Similarities, path: Path) -> None:
     """The first ten files of every query, in the layout of the DCASE challenges 2022 to 2024."""
     names = [Path(clip.path).name for clip in found.clips]
-    order = np.argsort(-found.scores, axis=1, kind="stable")[:, :_LISTED]
+    listed = min(_LISTED, len(names))
+    # Row by row: the order of all clips takes twice the memory of the scores.
+    order = (np.argsort(-row, kind="stable")[:listed] for row in found.scores)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["caption", *(f"file_name_{i + 1}" for i in range(order.shape[1]))])
+        writer.writerow(["caption", *(f"file_name_{i + 1}" for i in range(listed))])
         for query, places in zip(found.queries, order, strict=True):
             writer.writerow([query, *(names[i] for i in places)])

@@ -1,0 +1,1 @@
+"""Joining systems that are trained: their similarities or embeddings, in blocks, without torch."""
