@@ -75,7 +75,8 @@ def _weights(
     type=click.Choice(["similarities", "embeddings"]),
     default="similarities",
     show_default=True,
-    help="What is averaged. Embeddings are for members that went on from one checkpoint; both ways are scored.",
+    help="What is averaged. Embeddings are for members that went on from one checkpoint, and are "
+    "scored beside similarities.",
 )
 @click.option(
     "--part",

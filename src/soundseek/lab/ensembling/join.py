@@ -114,9 +114,9 @@ class ScoreMixture:
 class EmbeddingMixture:
     """Members whose embeddings of length 1 are averaged, and brought to length 1 again.
 
-    `audio` and `text`: each member's `[clips, dimension]` and `[queries, dimension]`. The product of
-    two means is the mean of all products: those of a member's sounds with its own texts, which is
-    what averaged scores are made of, and those of one member's sounds with another's texts. The
+    `audio` and `text`: each member's `[clips, dimension]` and `[queries, dimension]`. The product
+    of two means is the mean of all products: those of a member's sounds with its own texts, which
+    is what averaged scores are made of, and those of one member's sounds with another's texts. The
     latter mean something only where axes are shared: by members that went on from one checkpoint
     (other seeds or folds of one fine-tuning, states along one training). Between networks that
     learnt on their own they are noise, and scores are the better thing to average. Which of the two
