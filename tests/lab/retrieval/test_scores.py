@@ -110,7 +110,7 @@ def test_scores_stand_beside_what_was_published(
     for name, metric in metrics.items():
         assert told["metrics"][name]["value"] == round(metric.value, 5)
     assert (told["recipe"], told["seed"], told["clips"], told["n"]) == ("test/tiny", 3, 12, 12)
-    assert said[-1].startswith("test (12 clips, 12 queries)  R@1 ")
+    assert said[0].startswith("test (12 clips, 12 queries)  R@1 ")
     assert len(rows(tmp_path / "predictions.csv")) == 12
 
 

@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from soundseek.errors import DataError
+from soundseek.lab.recipe_files import merged
 from soundseek.lab.retrieval.sharing import (
     HANDED,
     common_stages,
@@ -124,3 +125,23 @@ def test_what_is_handed_over(staged: Document, recipe_of: RecipeOf, tmp_path: Pa
     (target / "stage-pretrain.pt").unlink()
     with pytest.raises(DataError, match=r"stage-pretrain.pt, which is missing\n.*remove"):
         handed_over(target)
+
+
+def test_a_run_that_was_handed_its_first_stage_ends_as_one_that_trained_it(
+    staged: Document, recipe_of: RecipeOf, tmp_path: Path
+) -> None:
+    other = merged(staged, {"name": "other"})
+    other["stages"][1] = {"stage": "fine", "optimiser": {"max_steps": 4}}
+    one, two = recipe_of(staged), recipe_of(other)
+    train(one, tmp_path / "one", silent)
+    alone = torch.load(train(two, tmp_path / "alone", silent), weights_only=True)
+    stages = common_stages(one, two)
+    assert stages == ["pretrain"]
+    assert hand_over(tmp_path / "one", tmp_path / "handed", stages)
+    told: list[str] = []
+    handed = torch.load(train(two, tmp_path / "handed", told.append), weights_only=True)
+    assert not [line for line in told if line.startswith("pretrain step")]
+    for name, values in alone["model"].items():
+        assert torch.equal(handed["model"][name], values), name
+    scores = [(tmp_path / run / "scores.json").read_text() for run in ("alone", "handed")]
+    assert scores[0] == scores[1]

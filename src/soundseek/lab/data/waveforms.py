@@ -21,6 +21,7 @@ from soundseek.audio.decode import read
 from soundseek.errors import AudioError, DataError
 from soundseek.lab.data.locking import folder_lock
 from soundseek.lab.data.manifest import Clip
+from soundseek.lab.feeding import made_ahead
 
 _FULL_SCALE = 32767.0
 
@@ -135,9 +136,11 @@ def open_store(
     sample_rate: int,
     folder: str | Path,
     *,
+    workers: int = 1,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> WaveformStore:
-    """Open the store of these clips under `folder`, building it first if it is not there.
+    """Open the store of these clips under `folder`, building it first if it is not there, with
+    `workers` threads that decode.
 
     Raises `DataError` when no clip at all could be decoded.
     """
@@ -151,7 +154,7 @@ def open_store(
         # Several runs may share the folder: the first of them decodes, the others wait for it.
         with folder_lock(folder, f"{stem.name}.lock", wait=True):
             if not index_file.exists():
-                _build(clips, sample_rate, samples_file, index_file, on_progress)
+                _build(clips, sample_rate, samples_file, index_file, workers, on_progress)
     index = json.loads(index_file.read_text(encoding="utf-8"))
     samples = np.memmap(samples_file, dtype=np.int16, mode="r")
     return WaveformStore(samples, np.array(index["offsets"]), sample_rate, index["failures"])
@@ -162,19 +165,18 @@ def _build(
     sample_rate: int,
     samples_file: Path,
     index_file: Path,
+    workers: int,
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     offsets, failures = [0], {}
     draft = samples_file.with_suffix(".partial")
     with draft.open("wb") as file:
-        for done, clip in enumerate(clips, start=1):
-            try:
-                waveform = _decoded(clip, sample_rate)
-            except AudioError as error:
-                failures[clip.id] = error.message
-                waveform = np.zeros(0, np.float32)
-            np.round(np.clip(waveform, -1.0, 1.0) * _FULL_SCALE).astype(np.int16).tofile(file)
-            offsets.append(offsets[-1] + len(waveform))
+        decoded = made_ahead(lambda i: _sampled(clips[i], sample_rate), 0, len(clips), workers)
+        for done, (samples, reason) in enumerate(decoded, start=1):
+            if reason is not None:
+                failures[clips[done - 1].id] = reason
+            samples.tofile(file)
+            offsets.append(offsets[-1] + len(samples))
             if on_progress is not None:
                 on_progress(done, len(clips))
     if offsets[-1] == 0:
@@ -184,6 +186,15 @@ def _build(
     index_draft = index_file.with_suffix(".partial-json")
     index_draft.write_text(json.dumps({"offsets": offsets, "failures": failures}), encoding="utf-8")
     index_draft.rename(index_file)
+
+
+def _sampled(clip: Clip, sample_rate: int) -> tuple[NDArray[np.int16], str | None]:
+    """The samples of a clip, or none and the reason."""
+    try:
+        waveform = _decoded(clip, sample_rate)
+    except AudioError as error:
+        return np.zeros(0, np.int16), error.message
+    return np.round(np.clip(waveform, -1.0, 1.0) * _FULL_SCALE).astype(np.int16), None
 
 
 def _decoded(clip: Clip, sample_rate: int) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from soundseek.errors import DataError
 from soundseek.lab.augment.pipeline import (
     AudioPlan,
     BatchPlan,
@@ -28,6 +29,7 @@ from soundseek.lab.retrieval.recipe import Augment
 from soundseek.lab.retrieval.waveforms import padded
 
 _BETWEEN_ITEMS = 1  # apart from the items' own generators
+_INSTEAD = 2**31  # nor is a batch in so many portions
 
 
 @dataclass(frozen=True)
@@ -101,11 +103,12 @@ class BatchMaker:
         augmentation says. Only pairs of one portion are mixed with each other. `pinned`: in memory
         that a GPU reads by itself."""
         sounds, captions, plans = [], [], []
-        for pair in pairs:
+        heard_pairs = [self._heard(pair, epoch) for pair in pairs]
+        pairs = [pair for pair, _ in heard_pairs]
+        for pair, whole in heard_pairs:
             rng = np.random.default_rng((self.seed, epoch, pair.number))
             start = float(rng.random())
             plan = draw_audio(self.augment.audio, rng)
-            whole = self.sounds.store.read(pair.clip)
             heard = cropped(whole, self.sounds.most, start)
             heard = waveform_for(heard, self.augment.audio, plan, self.sounds.store.sample_rate)
             sounds.append(at_least(heard, self.sounds.least))
@@ -118,6 +121,23 @@ class BatchMaker:
         groups = self.sounds.groups[[pair.clip for pair in pairs]]
         between = draw_batch(self.augment.audio, rng, len(pairs), groups.tolist())
         return self._batch(pairs, sounds, captions, (plans, between), pinned=pinned)
+
+    def _heard(self, pair: Pair, epoch: int) -> tuple[Pair, NDArray[np.float32]]:
+        """The pair and its sound; where that cannot be read, a pair of another clip, drawn for its
+        place in the epoch: the same whenever it is asked for."""
+        clips, store = self.sounds.clips, self.sounds.store
+        sound = store.read(pair.clip)
+        if clips[pair.clip].id not in store.failures:
+            return pair, sound
+        rng = np.random.default_rng((self.seed, epoch, pair.number, _INSTEAD))
+        for clip in rng.permutation(len(clips)).tolist():
+            sound = store.read(clip)
+            if clips[clip].id not in store.failures:
+                return Pair(clip, int(rng.integers(len(clips[clip].captions))), pair.number), sound
+        raise DataError(
+            f"none of {len(clips)} clips can be read",
+            remedy="check the corpus: soundseek data check MANIFEST --deep",
+        )
 
     def plain(self, pairs: Sequence[Pair]) -> Batch:
         """The pairs as they are, cut at the start: for the loss on the validation set."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from soundseek.lab.augment.translators import ArgosTranslator, MarianTranslator
 from soundseek.lab.augment.wordnet import WordNet
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.data.waveforms import FileWaveforms, Waveforms, WaveformStore, open_store
+from soundseek.lab.progress import now_and_then
 from soundseek.lab.retrieval.batches import Sounds
 from soundseek.lab.retrieval.clips import ClipSets
 from soundseek.lab.retrieval.events import event_vectors
@@ -28,10 +29,19 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Part:
-    """Clips of one split, decoded, and their sound-event vectors where the recipe has them."""
+    """Clips of one split, decoded, and their sound-event vectors where the recipe has them.
+
+    `unreadable`: id → reason of clips that were left out when they were decoded.
+    """
 
     sounds: Sounds
     events: _Floats | None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Id → reason of clips that could not be read, up to now."""
+        return {**self.unreadable, **self.store.failures}
 
     @property
     def clips(self) -> list[Clip]:
@@ -59,10 +69,13 @@ def prepare_part(
     """
     encoder = model.audio.audio_encoder
     store: Waveforms
+    unreadable: Mapping[str, str] = {}
     if recipe.run.decode == "when_needed":
         store = FileWaveforms(clips, encoder.sample_rate)
     else:
-        clips, store = _decoded(name, clips, encoder.sample_rate, cache, say)
+        decoded = _decoded(name, clips, recipe, encoder.sample_rate, cache, say)
+        clips, store = decoded.without_failures(clips)
+        unreadable = decoded.failures
     least = model.audio.least_samples
     short = sum(store.length(i) < least for i in range(len(clips)))
     if short:
@@ -74,23 +87,28 @@ def prepare_part(
         most=round(recipe.audio.max_s * encoder.sample_rate),
     )
     if recipe.audio.events is None:
-        return Part(sounds, None)
+        return Part(sounds, None, unreadable)
     say(f"sound-event vectors of {name}")
     events = event_vectors(clips, recipe.audio.events, cache, recipe.audio.max_s, seed=recipe.seed)
-    return Part(sounds, events)
+    return Part(sounds, events, unreadable)
 
 
 def _decoded(
-    name: str, clips: list[Clip], sample_rate: int, cache: Path, say: Say
-) -> tuple[list[Clip], WaveformStore]:
+    name: str, clips: list[Clip], recipe: RetrievalRecipe, sample_rate: int, cache: Path, say: Say
+) -> WaveformStore:
     say(f"decoding {len(clips)} clips of {name} (once)")
-    store = open_store(clips, sample_rate, cache)
-    if not store.failures:
-        return clips, store
+    store = open_store(
+        clips,
+        sample_rate,
+        cache,
+        workers=recipe.run.workers,
+        on_progress=now_and_then(lambda line: say(f"decoding {name}: {line}")),
+    )
     for clip_id, reason in store.failures.items():
         say(f"left out {clip_id}: {reason}")
-    say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
-    return store.without_failures(clips)
+    if store.failures:
+        say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
+    return store
 
 
 def text_resources(augment: Augment, clips: ClipSets, cache: Path, say: Say) -> TextResources:

@@ -12,6 +12,7 @@ from soundseek.lab.audio_encoders import AUDIO_ENCODERS
 from soundseek.lab.augment.settings import AudioAugment, TextAugment
 from soundseek.lab.objectives.table import OBJECTIVES
 from soundseek.lab.recipe_files import SETTINGS, RecipeBase, Section, merged, name_in
+from soundseek.lab.run_loggers import LOGGERS
 from soundseek.lab.text_encoders import TEXT_ENCODERS
 
 Figure = Literal["R@1", "R@5", "R@10", "mAP@10", "mAP@16", "medR"]
@@ -254,6 +255,9 @@ class Run(Section):
     shared out among them, the negatives are those of the whole batch. `precision`: bf16 and fp16
     are automatic mixed precision.
 
+    `loggers`: where figures go beside the CSV files, tensorboard or wandb; `logger_options` by
+    logger, such as {wandb: {project: sounds}}.
+
     """
 
     cache: str | None = None
@@ -262,6 +266,8 @@ class Run(Section):
     devices: int = Field(default=1, ge=1)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     workers: int = Field(default=1, ge=1)
+    loggers: tuple[Annotated[str, name_in(LOGGERS, "logger")], ...] = ("tensorboard",)
+    logger_options: Mapping[str, Mapping[str, Any]] = Field(default_factory=dict)
     threads: int | None = Field(default=None, ge=1)
     log_steps: int = Field(default=20, ge=1)
     checkpoint_steps: int = Field(default=200, ge=1)

@@ -81,6 +81,7 @@ class Stage:
         objective: Objective,
         material: Material,
         folder: RunFolder,
+        tables: Tables,
         say: Say,
         *,
         fabric: Fabric,
@@ -129,7 +130,7 @@ class Stage:
         self.guard = NonFinite(
             self.learner, settings.non_finite, folder.path, name, material.train.clips, fabric
         )
-        self.tables = Tables(folder)
+        self.tables = tables
         self.progress = Progress()
 
     @property
@@ -321,7 +322,7 @@ class Stage:
         self.say(f"validation  {shown}{'  (kept)' if better else ''}")
         step = self.before + progress.step
         if self.fabric.is_global_zero:
-            self.tables.validated({"step": step, "stage": self.name}, figures)
+            self.tables.validated(step, self.name, figures)
         if self.watch is not None:
             epoch = progress.step / self.order.batches
             self.watch(Validation(self.name, step, epoch, figures))
@@ -332,14 +333,12 @@ class Stage:
         means = {name: value / counted for name, value in progress.sums.items()}
         progress.sums, progress.counted = {}, 0
         if self.fabric.is_global_zero:
-            row: dict[str, object] = {
-                "step": self.before + progress.step,
-                "stage": self.name,
+            course = {
                 "epoch": round(progress.step / self.order.batches, 4),
                 "seconds": round(progress.seconds, 1),
                 "learning_rate": self.optimiser.param_groups[0]["lr"],
             }
-            self.tables.learnt(row, means)
+            self.tables.learnt(self.before + progress.step, self.name, course, means)
         left = progress.seconds / progress.step * (self.total - progress.step)
         shown = "  ".join(f"{name} {value:.4f}" for name, value in means.items())
         skipped = f"  {progress.skipped} batches skipped" if progress.skipped else ""

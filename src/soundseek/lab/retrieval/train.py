@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.devices import open_fabric
+from soundseek.lab.environment import write_environment
 from soundseek.lab.processes import companions
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import validated
@@ -23,11 +25,15 @@ from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, prepare_part, text_resources
 from soundseek.lab.retrieval.recipe import OF_STAGE, RetrievalRecipe
-from soundseek.lab.retrieval.report import score_run
+from soundseek.lab.retrieval.report import report, score_run
+from soundseek.lab.retrieval.sharing import handed_over
 from soundseek.lab.retrieval.stage import Material, Stage
+from soundseek.lab.retrieval.tables import Tables
 from soundseek.lab.retrieval.teachers import Teacher, listen
 from soundseek.lab.retrieval.trained import KEPT, load_trained, stage_file
+from soundseek.lab.run_clips import write_clips
 from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.run_loggers import Loggers, open_loggers
 
 Say = Callable[[str], None]
 
@@ -48,10 +54,11 @@ def train(
         fabric = open_fabric(run.device, run.devices, run.precision)
         with fabric.rank_zero_first():
             folder = RunFolder.claim(run_folder, recipe)
-        first = fabric.is_global_zero
-        _Training(
-            recipe, folder, say if first else _nothing, watch if first else None, fabric
-        ).run()
+        if fabric.is_global_zero:
+            write_environment(folder.path)
+        else:
+            say, watch = _nothing, None
+        _Training(recipe, folder, say, watch, fabric).run()
     return run_folder / KEPT
 
 
@@ -82,29 +89,64 @@ class _Training:
 
     def run(self) -> None:
         saved = self.folder.saved()
-        model = self._model(saved)
+        handed = handed_over(self.folder.path) if saved is None else None
+        model = self._model(saved or (handed.kept if handed is not None else None))
         names = [name for name, _ in self.stages]
-        if saved is None and self.fabric.is_global_zero:
-            self.folder.rewind(0)
-        first = 0 if saved is None else names.index(saved["stage"])
-        before = 0 if saved is None else int(saved["before"])
+        first, before = 0, 0
         learnt: Mapping[str, Tensor] = {}
-        for name, recipe in self.stages[first:]:
-            stage = self._stage(name, recipe, model, learnt, before)
-            if saved is not None and name == saved["stage"]:
-                stage.restore(saved)
-            stage.run()
-            self.fabric.barrier()  # the first process writes what all go on with
-            kept = torch.load(stage.kept, map_location=model.device, weights_only=True)
-            model.load_state_dict(kept["model"])
-            learnt = kept["objective"]
-            before += stage.progress.step
+        if saved is not None:
+            first, before = names.index(saved["stage"]), int(saved["before"])
+        elif handed is not None:
+            self.say(f"{handed.stage} and what came before it: as another run trained it")
+            first, before = names.index(handed.stage) + 1, handed.before
+            model.load_state_dict(handed.kept["model"])
+            learnt = handed.kept["objective"]
+        if saved is None and self.fabric.is_global_zero:
+            self.folder.rewind(before)
+        done = before if saved is None else before + int(saved["progress"]["step"])
+        with closing(self._loggers(done)) as loggers:
+            tables = Tables(self.folder, loggers)
+            for name, recipe in self.stages[first:]:
+                stage = self._stage(name, recipe, model, learnt, before, tables)
+                if saved is not None and name == saved["stage"]:
+                    stage.restore(saved)
+                self._note_clips(stage)
+                stage.run()
+                self._note_clips(stage)  # with those that turned out to be unreadable
+                self.fabric.barrier()  # the first process writes what all go on with
+                kept = torch.load(stage.kept, map_location=model.device, weights_only=True)
+                model.load_state_dict(kept["model"])
+                learnt = kept["objective"]
+                before += stage.progress.step
         if self.fabric.is_global_zero:
             _linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
         self._score(model)
 
+    def _note_clips(self, stage: Stage) -> None:
+        if self.fabric.is_global_zero:
+            parts = {"training": stage.material.train, "validation": stage.material.validation}
+            write_clips(
+                self.folder.path,
+                stage.name,
+                {name: part.clips for name, part in parts.items()},
+                {clip: why for part in parts.values() for clip, why in part.left_out.items()},
+            )
+
+    def _loggers(self, done: int) -> Loggers:
+        """`done`: how many steps the run has made already."""
+        run = self.recipe.run
+        return open_loggers(
+            run.loggers if self.fabric.is_global_zero else (),
+            self.folder.path,
+            run_name=self.folder.path.name,
+            config=self.recipe.model_dump(mode="json"),
+            resumed_step=done,
+            options=run.logger_options,
+            say=self.say,
+        )
+
     def _model(self, saved: Mapping[str, Any] | None) -> RetrievalModel:
-        """Fresh from the recipe, or as the checkpoint describes it (its weights come later)."""
+        """Fresh from the recipe, or as a checkpoint describes it (its weights come later)."""
         if saved is not None:
             model = rebuild_model(self.recipe, json.loads(saved["resources"]))
         else:
@@ -113,9 +155,9 @@ class _Training:
             self.say(f"building {self.recipe.audio.encoder} and {self.recipe.text.encoder}")
             model = build_model(self.recipe, texts)
         for tower in (model.audio.encoder, model.text.encoder):
-            report = getattr(tower, "report", None)
-            if report is not None:
-                self.say(f"{type(tower).__name__}: {report()}")
+            told = getattr(tower, "report", None)
+            if told is not None:
+                self.say(f"{type(tower).__name__}: {told()}")
         # Convolutions run a fifth faster with the channels innermost.
         model.audio.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.fabric.world_size > 1 and self.fabric.device.type == "cuda":
@@ -129,6 +171,7 @@ class _Training:
         model: RetrievalModel,
         learnt: Mapping[str, Tensor],
         before: int,
+        tables: Tables,
     ) -> Stage:
         clips = self._clips(recipe)
         train = self._part("training", clips.train, recipe, model)
@@ -155,6 +198,7 @@ class _Training:
             objective,
             material,
             self.folder,
+            tables,
             self.say,
             fabric=self.fabric,
             before=before,
@@ -197,6 +241,8 @@ class _Training:
         _, recipe = self.stages[-1]
         clips = self._clips(recipe).test
         if not clips:
+            if self.fabric.is_global_zero:
+                report(self.folder.path, self.say)
             return
         part = self._part("test", clips, recipe, model)
         if self.fabric.is_global_zero:
