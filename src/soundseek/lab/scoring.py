@@ -102,7 +102,7 @@ def _bundle_on(place: Path, other: OtherClips, say: Say) -> Similarities:
     from soundseek.lab.retrieval.recipe import Data
 
     bundle = load_bundle(place if place.exists() else str(place))
-    clips = test_clips(Data(test=(other.source(),)), 0, say)
+    clips = test_clips(Data(test=(other.source(),)), say)
     say(f"listening to {len(clips)} clips with {bundle.name}")
     kept: list[Clip] = []
     vectors = []

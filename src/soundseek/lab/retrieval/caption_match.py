@@ -48,7 +48,7 @@ def train(
     Raises `DataError` for clips without a generated caption.
     """
     folder = RunFolder.claim(run_folder, recipe)
-    clips = test_clips(recipe.data, recipe.seed, say)
+    clips = test_clips(recipe.data, say)
     if not clips:
         raise DataError(f"{recipe.name}: there is no test set", remedy="set data.test")
     written = read_generated(Path(recipe.captions))

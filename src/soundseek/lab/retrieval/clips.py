@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from soundseek.errors import DataError
 from soundseek.lab.data.folds import fold_of
 from soundseek.lab.data.manifest import Clip, read_parquet, select
 from soundseek.lab.retrieval.recipe import Data, Source
+
+_SAME: Final = 0  # runs of other seeds are scored on the same clips
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,8 @@ def clip_sets(data: Data, seed: int, say: Callable[[str], None]) -> ClipSets:
     if data.folds is not None:
         train, validation = _fold([*train, *validation], data.folds, data.fold)
     if data.most_clips is not None:
-        train, validation, test = (
-            _some(part, data.most_clips, seed) for part in (train, validation, test)
-        )
+        train = _some(train, data.most_clips, seed)
+        validation, test = (_some(part, data.most_clips, _SAME) for part in (validation, test))
     for name, part in (("train", train), ("validation", validation)):
         if not part:
             raise DataError(
@@ -47,10 +49,10 @@ def clip_sets(data: Data, seed: int, say: Callable[[str], None]) -> ClipSets:
     return ClipSets(train, validation, test)
 
 
-def test_clips(data: Data, seed: int, say: Callable[[str], None]) -> list[Clip]:
+def test_clips(data: Data, say: Callable[[str], None]) -> list[Clip]:
     """The test clips alone; training data need not be there."""
     clips = _captioned(_read(data.test, data, say))
-    return clips if data.most_clips is None else _some(clips, data.most_clips, seed)
+    return clips if data.most_clips is None else _some(clips, data.most_clips, _SAME)
 
 
 def extra_captions(

@@ -46,7 +46,7 @@ def chosen_part(
     if part == "validation" and sources is None:
         clips = clip_sets(data, seed, say).validation
     else:
-        clips = test_clips(data, seed, say)
+        clips = test_clips(data, say)
     if not clips:
         raise DataError(f"{run_folder}: there is no {part} set", remedy=f"set data.{part}")
     place = cache_of(trained, run_folder)

@@ -72,8 +72,9 @@ class Data(Section):
     published exclusion lists in `exclusion/`.
 
     `captions`: `each` caption is an item of every epoch, or `one` drawn anew a clip. `most_clips`:
-    at most so many of each part, drawn by the seed. `extra_captions`: files of captions that others
-    wrote for the training clips, items of their own unless `augment.text.p_extra` exchanges them.
+    at most so many of each part, those of training drawn by the seed. `extra_captions`: files of
+    captions that others wrote for the training clips, items of their own unless
+    `augment.text.p_extra` exchanges them.
     `folds` and `fold`: training and validation clips are put together and split anew, by group and
     by recording.
     `bucket`: of so many batches in a row, those clips go together that are of about one length, so
