@@ -11,6 +11,7 @@ pytest.importorskip("torch")
 from soundseek.errors import DataError, RecipeError
 from soundseek.lab import systems
 from soundseek.lab.choices import placed
+from soundseek.lab.data.locking import folder_lock
 from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.systems import SYSTEMS, load_recipe, recipe_of
 
@@ -76,3 +77,20 @@ def test_a_system_without_a_model_tells_what_it_kept_alone(tmp_path: Path) -> No
     (tmp_path / "recipe.json").write_text('{"system": "ensemble"}', encoding="utf-8")
     with pytest.raises(DataError, match=r"keeps no similarities of test\n.*come to its end"):
         systems.similarities(tmp_path)
+
+
+def test_one_process_at_a_time_works_in_a_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(systems, "placed", lambda place: lambda *_, **__: tmp_path)
+    recipe: Any = type("R", (), {"system": "retrieval", "name": "x"})()
+    with (
+        folder_lock(tmp_path, ".lock"),
+        pytest.raises(DataError, match=r"another process is working in "),
+    ):
+        systems.train(recipe, tmp_path)
+    assert systems.train(recipe, tmp_path) == tmp_path
+    # Further processes of one training do not stand in each other's way.
+    monkeypatch.setenv("RANK", "1")
+    with folder_lock(tmp_path, ".lock"):
+        assert systems.train(recipe, tmp_path) == tmp_path

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from soundseek.errors import BundleError, DataError, RecipeError
 from soundseek.lab.choices import chosen, placed
+from soundseek.lab.data.locking import folder_lock
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import (
     RecipeBase,
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from soundseek.lab.similarities import Similarities
 
 Say = Callable[[str], None]
+_LOCK: Final = ".lock"
 
 
 class System(NamedTuple):
@@ -111,9 +115,13 @@ def train(
 ) -> Path:
     """Train what the recipe describes, or resume it; returns the path of what was made.
 
-    `watch` is told of every validation. What it raises ends the run, which can go on later.
+    `watch` is told of every validation. What it raises ends the run, which can go on later. Raises
+    `DataError` where another process is at work in the folder.
     """
-    made: Path = placed(_system_of(recipe).train)(recipe, run_folder, say, watch=watch)
+    # Where several processes train together, the first stands for all.
+    first = os.environ.get("RANK", "0") == "0"
+    with folder_lock(run_folder, _LOCK) if first else nullcontext():
+        made: Path = placed(_system_of(recipe).train)(recipe, run_folder, say, watch=watch)
     return made
 
 
