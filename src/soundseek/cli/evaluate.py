@@ -24,6 +24,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "retrieval": Entry(f"{_HERE}:retrieval", "Files of predictions against the truth."),
         "run": Entry("soundseek.cli.evaluate_run:run", "A run, an ensemble or a model on clips."),
+        "submission": Entry(
+            "soundseek.cli.evaluate_submission:submission", "Files for a DCASE challenge."
+        ),
     }
 )
 
