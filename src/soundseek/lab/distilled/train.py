@@ -24,7 +24,9 @@ from soundseek.lab.distilled.prepare import Prepared, prepare
 from soundseek.lab.distilled.recipe import ObjectiveSection, Recipe
 from soundseek.lab.distilled.terms import FeatureMatch, audio_terms, contrastive_term, lesson
 from soundseek.lab.distilled.validation import validation_scores
+from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Validation, Watch
+from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
 
 _TERMS = tuple(ObjectiveSection.model_fields)
@@ -43,13 +45,16 @@ def train(
     it holds a run of another recipe.
     """
     folder = RunFolder.claim(run_folder, recipe)
+    write_environment(folder.path)
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
     prepared = prepare(recipe, folder.cache, say)
     saved = folder.saved()
     if saved is not None:
         prepared = _as_saved(prepared, saved)
-    return _Loop(recipe, prepared, folder, say, watch).run(saved)
+    made = _Loop(recipe, prepared, folder, say, watch).run(saved)
+    tell_report(folder.path, say)
+    return made
 
 
 class _Loop:

@@ -56,6 +56,14 @@ def write_report(run_folder: Path, say: Say = print) -> Path:
     return make_report(run_folder, say).path
 
 
+def tell_report(run_folder: Path, say: Say) -> None:
+    """`write_report` at the end of a training, which does not fail with it: that is told."""
+    try:
+        say(f"report: {write_report(run_folder, say)}")
+    except Exception as error:  # hours of training stand behind it
+        say(f"no report: {error!r}; make it again: soundseek report {run_folder}")
+
+
 def make_report(run_folder: Path, say: Say = print) -> Report:
     """`write_report`, and the figures that it shows."""
     run = read_run(run_folder)

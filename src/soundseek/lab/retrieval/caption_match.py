@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from soundseek.errors import DataError
+from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.retrieval.build import build_text_encoder, written_as
@@ -48,6 +49,7 @@ def train(
     Raises `DataError` for clips without a generated caption.
     """
     folder = RunFolder.claim(run_folder, recipe)
+    write_environment(folder.path)
     clips = test_clips(recipe.data, say)
     if not clips:
         raise DataError(f"{recipe.name}: there is no test set", remedy="set data.test")

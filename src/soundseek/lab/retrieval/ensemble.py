@@ -16,6 +16,7 @@ from soundseek.lab.ensembling.figures import FIGURES, figures_of
 from soundseek.lab.ensembling.join import By, Joined, checked_weights, joined, mixture
 from soundseek.lab.ensembling.scales import Scale
 from soundseek.lab.ensembling.selection import select
+from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import (
     RecipeBase,
@@ -112,6 +113,7 @@ def train(
     members were not tested, or for selection validated, on the same clips and captions.
     """
     folder = RunFolder.claim(run_folder, recipe)
+    write_environment(folder.path)
     members = members_of(recipe)
     recipes = {member.name: member.recipe for member in members}
     for number, (name, member) in enumerate(members, start=1):

@@ -9,7 +9,7 @@ import torch
 
 from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.reporting.figures import measured
-from soundseek.lab.reporting.report import write_report
+from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, Say
@@ -58,12 +58,4 @@ def write_scores(
     found.save(folder / SIMILARITIES / "test")
     shown = "  ".join(f"{name} {one['value']:.4f}" for name, one in figures["metrics"].items())
     say(f"test ({len(found.clips)} clips, {len(found.queries)} queries)  {shown}")
-    report(folder, say)
-
-
-def report(folder: Path, say: Say) -> None:
-    """`write_report` at the end of a training, which does not fail with it: that is told."""
-    try:
-        say(f"report: {write_report(folder, say)}")
-    except Exception as error:  # hours of training stand behind it
-        say(f"no report: {error!r}; make it again: soundseek report {folder}")
+    tell_report(folder, say)

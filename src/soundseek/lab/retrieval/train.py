@@ -19,13 +19,14 @@ from soundseek.lab.environment import write_environment
 from soundseek.lab.processes import companions
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import validated
+from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.build import build_model, build_objective, rebuild_model
 from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, prepare_part, text_resources
 from soundseek.lab.retrieval.recipe import OF_STAGE, RetrievalRecipe
-from soundseek.lab.retrieval.report import report, score_run
+from soundseek.lab.retrieval.report import score_run
 from soundseek.lab.retrieval.sharing import handed_over
 from soundseek.lab.retrieval.stage import Material, Stage
 from soundseek.lab.retrieval.tables import Tables
@@ -242,7 +243,7 @@ class _Training:
         clips = self._clips(recipe).test
         if not clips:
             if self.fabric.is_global_zero:
-                report(self.folder.path, self.say)
+                tell_report(self.folder.path, self.say)
             return
         part = self._part("test", clips, recipe, model)
         if self.fabric.is_global_zero:
