@@ -79,5 +79,20 @@ def test_a_folder_that_was_claimed_half_is_claimed_anew(
         with pytest.raises(KeyboardInterrupt):
             RunFolder.claim(tmp_path, recipe)
     assert RunFolder.claim(tmp_path, recipe).document()["name"] == "a"
+    (tmp_path / "last.pt").touch()
     with pytest.raises(RecipeError, match=r"run of another recipe \(a\)"):
         RunFolder.claim(tmp_path, RecipeBase(name="b", description="b"))
+
+
+def test_a_run_that_came_to_nothing_gives_way(tmp_path: Path) -> None:
+    """Its corpus was not there: the folder is free for the recipe that names the right one."""
+    one = RecipeBase(name="a", description="d", seed=1)
+    other = RecipeBase(name="a", description="d", seed=2)
+    RunFolder.claim(tmp_path, one)
+    RunFolder.claim(tmp_path, other)
+    assert RunFolder(tmp_path).document()["seed"] == 2
+    for file in ("last.pt", "scores.json"):
+        (tmp_path / file).write_text("", encoding="utf-8")
+        with pytest.raises(RecipeError, match="another recipe"):
+            RunFolder.claim(tmp_path, one)
+        (tmp_path / file).unlink()

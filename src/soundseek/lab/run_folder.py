@@ -33,12 +33,14 @@ class RunFolder:
     def claim(cls, path: Path, recipe: RecipeBase) -> RunFolder:
         """Take a folder for a run of `recipe`, new or to be resumed.
 
-        Raises `RecipeError` if it holds a run of another recipe (settings of `run` may differ).
+        Raises `RecipeError` if it holds a run of another recipe (settings of `run` may differ), but
+        for one that came to nothing: no checkpoint, no scores.
         """
         path.mkdir(parents=True, exist_ok=True)
         file = path / _RECIPE
         document = recipe.model_dump(mode="json")
-        if not file.exists():
+        begun = (path / CHECKPOINT).exists() or (path / SCORES).exists()
+        if not file.exists() or not begun:
             draft = file.with_suffix(".partial")
             draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
             draft.replace(file)

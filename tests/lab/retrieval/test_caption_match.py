@@ -110,5 +110,6 @@ def test_there_must_be_a_test_set(document: Document, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"there is no test set\n.*data.test"):
         train(empty, tmp_path / "run", silent)
     other = recipe.model_copy(update={"seed": 7})
+    (tmp_path / "run" / "scores.json").touch()
     with pytest.raises(RecipeError, match="run of another recipe"):
         train(other, tmp_path / "run", silent)
