@@ -47,7 +47,7 @@ def test_cards_are_counted_and_chosen() -> None:
     for name, n in (("auto", 3), ("cuda", 3), ("cuda:2", 1)):
         with pytest.raises(RecipeError, match="2 of that kind are here"):
             check_devices(name, n, "fp32")
-    with pytest.raises(RecipeError, match="names one, run.devices is 2\n.*CUDA_VISIBLE_DEVICES"):
+    with pytest.raises(RecipeError, match=r"names one, run.devices is 2\n.*CUDA_VISIBLE_DEVICES"):
         check_devices("cuda:0", 2, "fp32")
     assert devices._chosen("cuda:1", 1) == ("cuda", [1])
     assert devices._chosen("auto", 2) == ("cuda", 2)

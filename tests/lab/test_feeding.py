@@ -42,11 +42,10 @@ def test_an_error_comes_at_its_turn(bad: int, workers: int) -> None:
             raise ValueError(f"number {i}")
         return i
 
-    taken = []
+    stream = made_ahead(make, 0, 10, workers)
+    assert [next(stream) for _ in range(bad)] == list(range(bad))
     with pytest.raises(ValueError, match=f"number {bad}"):
-        for made in made_ahead(make, 0, 10, workers):
-            taken.append(made)
-    assert taken == list(range(bad))
+        next(stream)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
