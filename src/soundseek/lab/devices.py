@@ -20,17 +20,23 @@ Precision = Literal["fp32", "bf16", "fp16"]
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
-def open_fabric(device: str, devices: int, precision: Precision) -> Fabric:
-    """The Fabric of this process. In one of several (`processes.companions`, or torchrun) it has
-    joined the others when it is returned.
-
-    Raises `RecipeError` for devices that are not there, and for a precision they do not have.
-    """
-    kind, chosen = _chosen(device, devices)
+def check_devices(device: str, devices: int, precision: Precision) -> None:
+    """Raises `RecipeError` for devices that are not there, and for a precision they do not have."""
+    kind, _ = _chosen(device, devices)
     if precision == "fp16" and kind == "cpu":
         raise RecipeError(
             "a processor does not train in fp16", remedy="set run.precision: bf16 or fp32"
         )
+
+
+def open_fabric(device: str, devices: int, precision: Precision) -> Fabric:
+    """The Fabric of this process. In one of several (`processes.companions`, or torchrun) it has
+    joined the others when it is returned.
+
+    Raises `RecipeError` as `check_devices` does.
+    """
+    check_devices(device, devices, precision)
+    kind, chosen = _chosen(device, devices)
     several = devices > 1 or world_size() > 1
     # Parts of a model may have no share in a stage's objective.
     strategy = DDPStrategy(find_unused_parameters=True) if several else "auto"

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event
 from typing import Any, Final
 
-from soundseek.errors import DataError
+from soundseek.errors import DataError, SoundseekError
 from soundseek.lab.devices import world_size
 
 _LOCAL_RANK: Final = "LOCAL_RANK"
 _GRACE_S = 30.0
+_GLANCE_S = 0.2
+_REFUSED: Final = 2  # the exit code of deliberate errors, as everywhere
 
 
 @contextmanager
@@ -23,7 +28,8 @@ def companions(devices: int, work: Callable[..., object], *arguments: Any) -> It
 
     `work` and its arguments are pickled. Nothing is started where this is one of several already
     (torchrun, or a companion itself). When the block ends in an error, or a companion does, all
-    end. Raises `DataError` naming a companion that failed.
+    end. Raises `DataError` naming a companion that failed. An interrupt reaches this process alone,
+    which then ends the others.
     """
     if devices == 1 or world_size() > 1:
         yield
@@ -36,18 +42,20 @@ def companions(devices: int, work: Callable[..., object], *arguments: Any) -> It
         "LOCAL_WORLD_SIZE": str(devices),
     }
     context = multiprocessing.get_context("spawn")
+    begun = [context.Event() for _ in range(1, devices)]
     others = [
         context.Process(
             target=_companion,
-            args=(common | {_LOCAL_RANK: str(rank)}, work, arguments),
+            args=(common | {_LOCAL_RANK: str(rank)}, begun[rank - 1], work, arguments),
             daemon=True,
             name=f"process {rank}",
         )
         for rank in range(1, devices)
     ]
-    for other in others:
-        other.start()
     try:
+        for other in others:
+            other.start()
+        _await(others, begun)
         with _environment(common | {_LOCAL_RANK: "0"}):
             try:
                 yield
@@ -69,13 +77,29 @@ def companions(devices: int, work: Callable[..., object], *arguments: Any) -> It
 
 
 def _companion(
-    environment: Mapping[str, str], work: Callable[..., object], arguments: tuple[Any, ...]
+    environment: Mapping[str, str],
+    begun: Event,
+    work: Callable[..., object],
+    arguments: tuple[Any, ...],
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(environment)
+    begun.set()
     try:
         work(*arguments)
+    except SoundseekError as error:
+        print(f"process {environment[_LOCAL_RANK]}: {error}", file=sys.stderr)
+        sys.exit(_REFUSED)
     finally:
         _leave_group()
+
+
+def _await(others: list[SpawnProcess], begun: list[Event]) -> None:
+    """Until all have begun: who joins a group before would wait for one that died on its way."""
+    for other, event in zip(others, begun, strict=True):
+        while not event.wait(_GLANCE_S):
+            if not other.is_alive() and not event.is_set():
+                raise _failure(others, None) or DataError(f"{other.name} ended at once")
 
 
 def _failure(others: list[SpawnProcess], cause: BaseException | None) -> DataError | None:

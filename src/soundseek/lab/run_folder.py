@@ -93,12 +93,11 @@ class RunFolder:
         return saved
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """To a temporary name and renamed: a killed run keeps the checkpoint before."""
-        import torch
+        """To a temporary name and renamed: a killed run keeps the checkpoint before.
 
-        draft = self.checkpoint.with_suffix(".partial")
-        torch.save({"schema_version": SCHEMA_VERSION, **state}, draft)
-        draft.replace(self.checkpoint)
+        Raises `DataError` where it cannot be written.
+        """
+        save_whole({"schema_version": SCHEMA_VERSION, **state}, self.checkpoint)
 
     def append(self, table: str, row: Mapping[str, object]) -> None:
         """Add a row to a table of figures."""
@@ -118,11 +117,34 @@ class RunFolder:
                 continue
             with path.open(newline="", encoding="utf-8") as file:
                 lines = list(csv.reader(file))
-            kept = [line for line in lines[1:] if int(line[0]) <= step]
+            # A full disk may have cut the last row, or the first.
+            whole = [line for line in lines[1:] if len(line) == len(lines[0])]
+            kept = [line for line in whole if int(line[0]) <= step]
             draft = path.with_suffix(".partial")
             with draft.open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([*lines[:1], *kept])
+                csv.writer(file).writerows([lines[0], *kept] if kept else [])
             draft.replace(path)
+
+
+def save_whole(state: Mapping[str, Any], path: Path) -> None:
+    """Write a file of weights to a temporary name and rename it: what was there stays until then.
+
+    Raises `DataError` where it cannot be written.
+    """
+    import torch
+
+    draft = path.with_suffix(".partial")
+    try:
+        torch.save(state, draft)
+        draft.replace(path)
+    except (OSError, RuntimeError) as error:  # a full disk is the latter in torch's writer
+        draft.unlink(missing_ok=True)
+        why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        raise DataError(
+            f"{path} cannot be written: {why.splitlines()[0]}",
+            remedy="see to it that the disk has room and can be written, then train again: "
+            "the run goes on from its last checkpoint",
+        ) from error
 
 
 def _same(document: Mapping[str, Any], recipe: RecipeBase) -> bool:

@@ -11,104 +11,15 @@ import pytest
 pytest.importorskip("torch")
 
 import torch
-from lightning_fabric import Fabric
-from torch import nn
 
-from soundseek.errors import DataError
 from soundseek.lab.retrieval import learner as learning
 from soundseek.lab.retrieval import train, validation
-from soundseek.lab.retrieval.build import build_model, build_objective
-from soundseek.lab.retrieval.learner import Learner
-from soundseek.lab.retrieval.parameters import make_optimiser
 from soundseek.metrics.retrieval import Metric
 from support.retrieval import Document, rows, silent
 
 pytestmark = pytest.mark.lab
 
 RecipeOf = Callable[..., Any]
-TEXTS = ["rain on a roof", "wind"]
-
-
-def groups_of(recipe: Any) -> tuple[Any, Any, torch.optim.Optimizer]:
-    model = build_model(recipe, TEXTS)
-    objective = build_objective(recipe, model)
-    learner = Learner(model, objective, recipe.augment.audio, Fabric(accelerator="cpu", devices=1))
-    return model, objective, make_optimiser(recipe, learner)
-
-
-def test_the_optimiser_has_every_trainable_parameter_once(
-    document: Document, recipe_of: RecipeOf
-) -> None:
-    recipe = recipe_of(
-        document,
-        text={"encoder": "bert", "options": {"intermediate": 32}},
-        audio={"projection": [6]},
-        objective=[
-            {"term": "nt_xent", "options": {"learnt": True}},
-            {"term": "matching"},
-            {"term": "masked_lm"},
-        ],
-        optimiser={"weight_decay": 0.1, "audio_rate": 0.1, "text_rate": 0.5},
-    )
-    model, objective, optimiser = groups_of(recipe)
-    given = [id(p) for group in optimiser.param_groups for p in group["params"]]
-    wanted = {id(p) for module in (model, objective) for p in module.parameters()}
-    assert len(given) == len(set(given))
-    assert set(given) == wanted
-    peaks = {id(p): group["peak"] for group in optimiser.param_groups for p in group["params"]}
-    rate = recipe.optimiser.learning_rate
-    for module, factor in (
-        (model.audio.encoder, 0.1),
-        (model.text.encoder, 0.5),
-        (model.audio.projection, 1.0),
-        (model.text.projection, 1.0),
-        (objective, 1.0),
-    ):
-        for parameter in module.parameters():
-            assert peaks[id(parameter)] == rate * factor
-
-
-def test_norms_and_biases_do_not_decay(document: Document, recipe_of: RecipeOf) -> None:
-    recipe = recipe_of(
-        document,
-        objective=[{"term": "nt_xent", "options": {"learnt": True}}],
-        optimiser={"weight_decay": 0.1},
-    )
-    model, objective, optimiser = groups_of(recipe)
-    decay = {
-        id(p): group["weight_decay"] for group in optimiser.param_groups for p in group["params"]
-    }
-    seen = set()
-    for module in (*model.modules(), *objective.modules()):
-        for name, parameter in module.named_parameters(recurse=False):
-            norm = isinstance(module, nn.BatchNorm2d | nn.LayerNorm)
-            spared = norm or name.endswith("bias") or parameter.ndim == 0
-            assert decay[id(parameter)] == (0.0 if spared else 0.1), (module, name)
-            seen.add((type(module).__name__, name))
-    assert {("BatchNorm2d", "weight"), ("Conv2d", "weight"), ("Linear", "bias")} <= seen
-
-
-@pytest.mark.parametrize("kind", ["adam", "adamw"])
-def test_a_frozen_side_is_not_in_the_optimiser(
-    document: Document, recipe_of: RecipeOf, kind: str
-) -> None:
-    recipe = recipe_of(document, audio={"frozen": True}, optimiser={"kind": kind})
-    model, _, optimiser = groups_of(recipe)
-    given = {id(p) for group in optimiser.param_groups for p in group["params"]}
-    assert not given & {id(p) for p in model.audio.encoder.parameters()}
-    assert {id(p) for p in model.audio.projection.parameters()} <= given
-    assert type(optimiser).__name__ == {"adam": "Adam", "adamw": "AdamW"}[kind]
-
-
-def test_nothing_to_train_is_told(document: Document, recipe_of: RecipeOf) -> None:
-    recipe = recipe_of(
-        document,
-        audio={"frozen": True, "projection": None},
-        text={"frozen": True, "projection": None, "options": {"width": 8}},
-        space={"dimension": None},
-    )
-    with pytest.raises(DataError, match=r"nothing to train\n.*free an encoder"):
-        groups_of(recipe)
 
 
 def test_a_budget_ends_a_stage_and_shortens_its_schedule(

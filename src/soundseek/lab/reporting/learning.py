@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _Floats = NDArray[np.float64]
-_NOT_TERMS: Final = {"epoch", "seconds", "learning_rate", "loss"}
+_NOT_TERMS: Final = {"epoch", "seconds", "learning_rate", "skipped", "loss"}
 _POINTS: Final = 600
 _RECALLS: Final = (("R@1", "s", "--"), ("R@5", "^", "-."), ("R@10", "D", ":"))
 # Figures of a loss that differ by more are drawn on a logarithmic scale.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from soundseek.errors import DataError
-from soundseek.lab.retrieval.batches import BatchMaker
+from soundseek.lab.retrieval.batches import Batch, BatchMaker
 from soundseek.lab.retrieval.learner import Lesson
 from soundseek.lab.retrieval.pairs import Pair, PairOrder
 from soundseek.lab.retrieval.prepare import Part
@@ -85,15 +85,19 @@ class LessonMaker:
                     own_chance,
                     chance,
                     None if events is None else torch.from_numpy(events[batch.clips]),
-                    self._correspondences(together),
+                    self._correspondences(together, begin, batch),
                 )
             )
         return lessons
 
-    def _correspondences(self, pairs: Sequence[Pair]) -> Tensor | None:
+    def _correspondences(self, pairs: Sequence[Pair], begin: int, own: Batch) -> Tensor | None:
+        """Of the pairs of all processes. Those of this one, from `begin` on, as it hears them:
+        another clip stands in for one that cannot be read."""
         if not self.teachers:
             return None
         clips, captions = [pair.clip for pair in pairs], [pair.caption for pair in pairs]
+        heard = slice(begin, begin + len(own.clips))
+        clips[heard], captions[heard] = own.clips, own.captions
         return correspondences(self.teachers, clips, captions)
 
     def _generator(self, step: int, stream: int) -> torch.Generator:

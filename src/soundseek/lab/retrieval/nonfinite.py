@@ -34,7 +34,7 @@ class NonFinite:
         self.policy, self.stage, self.clips = policy, stage, clips
         rank = "" if fabric.is_global_zero else f"-{fabric.global_rank}"
         self.path = folder / f"refused-batch{rank}.json"
-        self._buffers = [one for one in learner.buffers() if one.is_floating_point()]
+        self._buffers = list(learner.buffers())
         self._before = [one.clone() for one in self._buffers] if policy == "skip" else []
 
     @torch.no_grad()

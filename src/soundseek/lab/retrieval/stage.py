@@ -116,8 +116,10 @@ class Stage:
             pinned=fabric.device.type == "cuda",
         )
         model.audio.hear_windows(window_samples(recipe.audio, model.audio.audio_encoder))
-        model.audio.freeze(recipe.audio.frozen)
-        model.text.freeze(recipe.text.frozen)
+        # What the stage before froze is free again, but for what an encoder keeps frozen itself.
+        for tower, frozen in ((model.audio, recipe.audio.frozen), (model.text, recipe.text.frozen)):
+            tower.requires_grad_(True)
+            tower.freeze(frozen)
         self.learner = Learner(model, objective, recipe.augment.audio, fabric)
         self.optimiser = make_optimiser(recipe, self.learner)
         self.thaw = Thaw(self.learner, settings)
@@ -132,6 +134,7 @@ class Stage:
         )
         self.tables = tables
         self.progress = Progress()
+        self._told = set(self._left_out())
 
     @property
     def kept(self) -> Path:
@@ -149,6 +152,7 @@ class Stage:
             )
         for lessons in self._lessons():
             self._count(self._learn(lessons))
+            self._tell_left_out()
             progress.step += 1
             progress.seconds = time.monotonic() - started
             if progress.step % run.log_steps == 0 or progress.step == self.total:
@@ -163,6 +167,7 @@ class Stage:
                 self.save()
             if self._done():
                 break
+        self._tell_left_out()
 
     def save(self) -> None:
         """The checkpoint that a resumed run starts from."""
@@ -327,6 +332,16 @@ class Stage:
             epoch = progress.step / self.order.batches
             self.watch(Validation(self.name, step, epoch, figures))
 
+    def _left_out(self) -> dict[str, str]:
+        return {**self.material.train.left_out, **self.material.validation.left_out}
+
+    def _tell_left_out(self) -> None:
+        """Of clips that turned out to be unreadable, once."""
+        for clip, reason in self._left_out().items():
+            if clip not in self._told:
+                self._told.add(clip)
+                self.say(f"left out {clip}: {reason}")
+
     def _log(self) -> None:
         progress = self.progress
         counted = max(1, progress.counted)
@@ -337,6 +352,7 @@ class Stage:
                 "epoch": round(progress.step / self.order.batches, 4),
                 "seconds": round(progress.seconds, 1),
                 "learning_rate": self.optimiser.param_groups[0]["lr"],
+                "skipped": progress.skipped,
             }
             self.tables.learnt(self.before + progress.step, self.name, course, means)
         left = progress.seconds / progress.step * (self.total - progress.step)

@@ -14,7 +14,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.devices import open_fabric
+from soundseek.lab.devices import check_devices, open_fabric
 from soundseek.lab.environment import write_environment
 from soundseek.lab.processes import companions
 from soundseek.lab.progress import Watch
@@ -51,6 +51,7 @@ def train(
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
     run = recipe.run
+    check_devices(run.device, run.devices, run.precision)  # before others are started in vain
     with companions(run.devices, _accompany, recipe.model_dump(), run_folder):
         fabric = open_fabric(run.device, run.devices, run.precision)
         with fabric.rank_zero_first():

@@ -15,7 +15,7 @@ from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval.build import rebuild_model, resources_of
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
-from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.run_folder import RunFolder, save_whole
 
 SCHEMA_VERSION = 1
 KEPT = "best.pt"
@@ -32,9 +32,11 @@ class Trained:
 
 
 def keep(path: Path, model: RetrievalModel, objective: Mapping[str, Any], figures: Any) -> None:
-    """Write a model with all that is needed to read it again; to a temporary name, then renamed."""
-    draft = path.with_suffix(".partial")
-    torch.save(
+    """Write a model with all that is needed to read it again; to a temporary name, then renamed.
+
+    Raises `DataError` where it cannot be written.
+    """
+    save_whole(
         {
             "schema_version": SCHEMA_VERSION,
             "model": model.state_dict(),
@@ -42,9 +44,8 @@ def keep(path: Path, model: RetrievalModel, objective: Mapping[str, Any], figure
             "objective": dict(objective),
             "figures": figures,
         },
-        draft,
+        path,
     )
-    draft.replace(path)
 
 
 def load_trained(run_folder: Path, file: str = KEPT) -> Trained:
