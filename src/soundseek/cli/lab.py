@@ -1,4 +1,4 @@
-"""The lab's commands: recipes, train, export. They need the extra `lab`; nothing else does."""
+"""Commands of the lab: recipes, export. They need the extra `lab`; nothing else does."""
 
 from __future__ import annotations
 
@@ -56,51 +56,6 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
 
         document = load_recipe(recipe, overrides).model_dump(mode="json")
         say(yaml.safe_dump(document, sort_keys=False, allow_unicode=True).rstrip())
-
-
-@click.command(
-    epilog=example(
-        "soundseek train soundseek/mini data.folder=DATA --out runs/mini",
-        "soundseek train surrey2022/cnn14_bert data.folder=DATA --out runs/surrey",
-        "soundseek train samsung2024/system6 --smoke --out runs/try",
-    )
-)
-@click.argument("recipe")
-@click.argument("overrides", nargs=-1)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    required=True,
-    help="The run's folder; a run that stands there is resumed.",
-)
-@click.option(
-    "--with",
-    "differences",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A YAML file merged over the recipe: your data, a budget. Can be given again.",
-)
-@click.option(
-    "--smoke",
-    is_flag=True,
-    help="Try the recipe in seconds: tiny networks on synthetic sounds, nothing to download.",
-)
-def train(
-    recipe: str, overrides: tuple[str, ...], out: Path, differences: tuple[Path, ...], smoke: bool
-) -> None:
-    """Train RECIPE (a name or a YAML file), with OVERRIDES such as optimiser.epochs=5.
-
-    A killed run goes on from its last checkpoint, to the same result, when started again.
-    """
-    with needing_lab():
-        from soundseek.lab.systems import load_recipe, small
-        from soundseek.lab.systems import train as run
-
-        loaded = load_recipe(recipe, overrides, differences)
-        if smoke:
-            loaded = small(loaded, out / "synthetic")
-        made = run(loaded, out, lambda line: say(line, err=True))
-    say(str(made))
 
 
 @click.command(

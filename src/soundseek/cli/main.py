@@ -34,7 +34,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "models": Entry("soundseek.cli.models:models", "List and describe models.", _MODELS),
         "data": Entry("soundseek.cli.data:data", "Corpora to train and evaluate with.", _MODELS),
         "recipes": Entry("soundseek.cli.lab:recipes", "What models are trained by.", _MODELS),
-        "train": Entry("soundseek.cli.lab:train", "Train a model by a recipe.", _MODELS),
+        "train": Entry("soundseek.cli.train:train", "Train a model by a recipe.", _MODELS),
         "evaluate": Entry(
             "soundseek.cli.evaluate:evaluate", "Score a system, or files of predictions.", _MODELS
         ),

@@ -45,13 +45,20 @@ class RunFolder:
             draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
             draft.replace(file)
             return cls(path)
-        there = cls(path).document()
+        cls(path).check(recipe)
+        return cls(path)
+
+    def check(self, recipe: RecipeBase) -> bool:
+        """Whether the folder holds a run. Raises `RecipeError` if that is one of another recipe."""
+        if not (self.path / _RECIPE).exists():
+            return False
+        there = self.document()
         if not _same(there, recipe):
             raise RecipeError(
-                f"{path} holds a run of another recipe ({there.get('name')})",
+                f"{self.path} holds a run of another recipe ({there.get('name')})",
                 remedy="choose another --out, or remove the folder",
             )
-        return cls(path)
+        return True
 
     def document(self) -> dict[str, Any]:
         """The recipe of the run, as JSON. Raises `DataError` where there is no run."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from soundseek.errors import BundleError, DataError, RecipeError
 from soundseek.lab.choices import chosen, placed
@@ -22,6 +22,7 @@ from soundseek.lab.recipe_files import (
 )
 
 if TYPE_CHECKING:
+    from soundseek.lab.problems import Problem
     from soundseek.lab.similarities import Similarities
 
 Say = Callable[[str], None]
@@ -33,8 +34,10 @@ class System(NamedTuple):
     (recipe, run folder, say) and returns the path of what it made; of what makes the recipe small
     enough to be tried on synthetic sounds: (recipe, folder for the sounds) → recipe, or None; of
     what lets a run's model hear a part of its clips: (run folder, say, part=) → similarities, or
-    None where the run keeps all it can tell; and of what makes a bundle of a run: (run folder,
-    destination, name=, say=, window_s=) → the bundle's folder.
+    None where the run keeps all it can tell; of what makes a bundle of a run: (run folder,
+    destination, name=, say=, window_s=) → the bundle's folder; of what rehearses a training:
+    (recipe, run folder or None, say) → what it `Rehearsed`; and of what finds the largest batch:
+    (recipe, say, limit_bytes=) → what it `Rehearsed`, or None.
 
     Where no bundle can be made, `export` is None and `no_export` is why, and what to do instead.
     """
@@ -44,7 +47,28 @@ class System(NamedTuple):
     small: str | None
     similarities: str | None
     export: str | None
+    rehearse: str
+    find_batch: str | None = None
     no_export: tuple[str, str] = ("", "")
+
+
+class Rehearsed(Protocol):
+    """What a rehearsal found, for programs and for people."""
+
+    def document(self) -> dict[str, Any]:
+        """As JSON would hold it."""
+        ...
+
+    def lines(self) -> Iterator[str]:
+        """As people read it."""
+        ...
+
+
+class Rehearsal(Rehearsed, Protocol):
+    """With `problems`, the recipe would not train."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]: ...
 
 
 SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
@@ -55,6 +79,7 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             None,
             "soundseek.lab.distilled.evaluation:run_similarities",
             "soundseek.lab.distilled.export:export_run",
+            "soundseek.lab.plain_rehearsal:rehearse_distilled",
         ),
         "retrieval": System(
             "soundseek.lab.retrieval.recipe:RetrievalRecipe",
@@ -62,12 +87,16 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             "soundseek.lab.retrieval.tiny:tiny",
             "soundseek.lab.retrieval.evaluation:run_similarities",
             "soundseek.lab.retrieval.export:export_run",
+            "soundseek.lab.retrieval.rehearsal:rehearse",
+            "soundseek.lab.retrieval.batch_finder:find_batch",
         ),
         "ensemble": System(
             "soundseek.lab.retrieval.ensemble:EnsembleRecipe",
             "soundseek.lab.retrieval.ensemble:train",
             "soundseek.lab.retrieval.tiny:tiny_ensemble",
             None,
+            None,
+            "soundseek.lab.retrieval.ensemble_rehearsal:rehearse_ensemble",
             None,
             (
                 "is an ensemble, and a bundle holds one model",
@@ -79,6 +108,8 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             "soundseek.lab.retrieval.caption_match:train",
             "soundseek.lab.retrieval.tiny:tiny_caption_match",
             None,
+            None,
+            "soundseek.lab.plain_rehearsal:rehearse_caption_match",
             None,
             (
                 "compares texts with generated captions: it has no network that hears sound",
@@ -123,6 +154,30 @@ def train(
     with folder_lock(run_folder, _LOCK) if first else nullcontext():
         made: Path = placed(_system_of(recipe).train)(recipe, run_folder, say, watch=watch)
     return made
+
+
+def rehearse(recipe: RecipeBase, run_folder: Path | None = None, say: Say = print) -> Rehearsal:
+    """Look at all that a training needs, and try some steps where the system knows how. What is
+    wrong is told in the result's `problems`, all at once; nothing is written into `run_folder`."""
+    found: Rehearsal = placed(_system_of(recipe).rehearse)(recipe, run_folder, say)
+    return found
+
+
+def find_batch(
+    recipe: RecipeBase, say: Say = print, *, limit_bytes: int | None = None
+) -> Rehearsed:
+    """Find the largest batch that trains in memory, within `limit_bytes` of it.
+
+    Raises `RecipeError` for a system whose batches cannot be tried.
+    """
+    place = _system_of(recipe).find_batch
+    if place is None:
+        raise RecipeError(
+            f"batches of {recipe.name} cannot be tried",
+            remedy="find the batch of a retrieval recipe, such as a member of an ensemble",
+        )
+    found: Rehearsed = placed(place)(recipe, say, limit_bytes=limit_bytes)
+    return found
 
 
 def similarities(run_folder: Path, *, part: str = "test", say: Say = print) -> Similarities:
@@ -195,11 +250,15 @@ def _system_of(recipe: RecipeBase) -> System:
 
 __all__ = [
     "SYSTEMS",
+    "Rehearsal",
+    "Rehearsed",
     "System",
     "export",
+    "find_batch",
     "load_recipe",
     "recipe_names",
     "recipe_of",
+    "rehearse",
     "similarities",
     "train",
 ]

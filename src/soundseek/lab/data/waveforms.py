@@ -146,10 +146,8 @@ def open_store(
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    described = "\n".join(_identity(clip) for clip in clips)
-    identity = hashlib.sha256(described.encode()).hexdigest()
-    stem = folder / f"waveforms-{sample_rate}-{identity[:12]}"
-    index_file, samples_file = stem.with_suffix(".json"), stem.with_suffix(".i16")
+    index_file = store_file(clips, sample_rate, folder)
+    stem, samples_file = index_file.with_suffix(""), index_file.with_suffix(".i16")
     if not index_file.exists():
         # Several runs may share the folder: the first of them decodes, the others wait for it.
         with folder_lock(folder, f"{stem.name}.lock", wait=True):
@@ -158,6 +156,13 @@ def open_store(
     index = json.loads(index_file.read_text(encoding="utf-8"))
     samples = np.memmap(samples_file, dtype=np.int16, mode="r")
     return WaveformStore(samples, np.array(index["offsets"]), sample_rate, index["failures"])
+
+
+def store_file(clips: Sequence[Clip], sample_rate: int, folder: str | Path) -> Path:
+    """The file under `folder` that is there once the store of these clips is complete."""
+    described = "\n".join(_identity(clip) for clip in clips)
+    identity = hashlib.sha256(described.encode()).hexdigest()
+    return Path(folder) / f"waveforms-{sample_rate}-{identity[:12]}.json"
 
 
 def _build(
@@ -171,8 +176,8 @@ def _build(
     offsets, failures = [0], {}
     draft = samples_file.with_suffix(".partial")
     with draft.open("wb") as file:
-        decoded = made_ahead(lambda i: _sampled(clips[i], sample_rate), 0, len(clips), workers)
-        for done, (samples, reason) in enumerate(decoded, start=1):
+        sampled = made_ahead(lambda i: _sampled(clips[i], sample_rate), 0, len(clips), workers)
+        for done, (samples, reason) in enumerate(sampled, start=1):
             if reason is not None:
                 failures[clips[done - 1].id] = reason
             samples.tofile(file)
@@ -188,19 +193,20 @@ def _build(
     index_draft.rename(index_file)
 
 
-def _sampled(clip: Clip, sample_rate: int) -> tuple[NDArray[np.int16], str | None]:
-    """The samples of a clip, or none and the reason."""
-    try:
-        waveform = _decoded(clip, sample_rate)
-    except AudioError as error:
-        return np.zeros(0, np.int16), error.message
-    return np.round(np.clip(waveform, -1.0, 1.0) * _FULL_SCALE).astype(np.int16), None
-
-
-def _decoded(clip: Clip, sample_rate: int) -> NDArray[np.float32]:
+def decoded(clip: Clip, sample_rate: int) -> NDArray[np.float32]:
+    """A clip's samples from its file. Raises `AudioError` where it cannot be read."""
     # Manifests round durations: a millisecond more loses nothing of a whole file.
     duration_s = clip.duration_s if clip.start_s > 0 else clip.duration_s + 0.001
     return read(clip.path, sample_rate, start_s=clip.start_s, duration_s=duration_s)[0]
+
+
+def _sampled(clip: Clip, sample_rate: int) -> tuple[NDArray[np.int16], str | None]:
+    """The samples of a clip, or none and the reason."""
+    try:
+        waveform = decoded(clip, sample_rate)
+    except AudioError as error:
+        return np.zeros(0, np.int16), error.message
+    return np.round(np.clip(waveform, -1.0, 1.0) * _FULL_SCALE).astype(np.int16), None
 
 
 def _identity(clip: Clip) -> str:

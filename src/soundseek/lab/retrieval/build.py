@@ -42,9 +42,14 @@ def build_model(recipe: RetrievalRecipe, texts: Sequence[str]) -> RetrievalModel
     together, `DataError` for checkpoints that are missing or of another architecture.
     """
     torch.manual_seed(recipe.seed)
-    audio = _audio_encoder(recipe.audio)
+    audio = build_audio_side(recipe.audio)
     fusing = _fusing_options(recipe, audio.width)
     return _assembled(recipe, audio, build_text_encoder(recipe.text, texts, fusing))
+
+
+def build_audio_side(audio: Audio) -> AudioEncoderModule:
+    """The audio encoder of a recipe, its checkpoint loaded strictly."""
+    return _weighted(audio.encoder, audio.weights, audio.checkpoint, audio.options)
 
 
 def build_text_encoder(
@@ -162,10 +167,6 @@ def _width(audio: Audio, encoder: AudioEncoderModule) -> int:
 def tagger_classes(events: Events) -> int:
     """How many classes a tagger has."""
     return int(events.options.get("classes", 527))
-
-
-def _audio_encoder(audio: Audio) -> AudioEncoderModule:
-    return _weighted(audio.encoder, audio.weights, audio.checkpoint, audio.options)
 
 
 def _weighted(

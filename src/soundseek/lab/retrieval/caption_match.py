@@ -4,6 +4,7 @@ wrote for the sounds; no sound is heard at this point."""
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 
 from soundseek.errors import DataError
+from soundseek.lab.data.manifest import Clip
 from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import RecipeBase
@@ -54,14 +56,7 @@ def train(
     if not clips:
         raise DataError(f"{recipe.name}: there is no test set", remedy="set data.test")
     written = read_generated(Path(recipe.captions))
-    lacking = [clip.id for clip in clips if not {clip.id, Path(clip.path).name} & set(written)]
-    if lacking:
-        raise DataError(
-            f"{recipe.captions} has no caption for {len(lacking)} of {len(clips)} clips, "
-            f"such as {lacking[0]}",
-            remedy="caption every clip of the test set",
-        )
-    generated = [written.get(clip.id) or written[Path(clip.path).name] for clip in clips]
+    generated = generated_for(clips, written, recipe.captions)
     texts = sorted({caption for clip in clips for caption in clip.captions})
     torch.manual_seed(recipe.seed)
     encoder = build_text_encoder(recipe.text, sorted({*texts, *generated}))
@@ -72,6 +67,18 @@ def train(
     found = similarities(clips, _unit(tower, generated), texts, _unit(tower, texts))
     write_scores(folder.path, recipe, recipe.published, found, say)
     return folder.path / SCORES
+
+
+def generated_for(clips: Sequence[Clip], written: Mapping[str, str], where: str) -> list[str]:
+    """The generated caption of each clip. Raises `DataError` for clips without one."""
+    lacking = [clip.id for clip in clips if not {clip.id, Path(clip.path).name} & set(written)]
+    if lacking:
+        raise DataError(
+            f"{where} has no caption for {len(lacking)} of {len(clips)} clips, "
+            f"such as {lacking[0]}",
+            remedy="caption every clip of the test set",
+        )
+    return [written.get(clip.id) or written[Path(clip.path).name] for clip in clips]
 
 
 def read_generated(path: Path) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from soundseek.errors import DataError
 from soundseek.lab.data.folds import fold_of
 from soundseek.lab.data.manifest import Clip, read_parquet, select
 from soundseek.lab.retrieval.recipe import Data, Source
+
+if TYPE_CHECKING:
+    from soundseek.lab.data.exclusion import ExclusionList
 
 _SAME: Final = 0  # runs of other seeds are scored on the same clips
 
@@ -73,18 +76,29 @@ def extra_captions(
 test_clips.__test__ = False  # type: ignore[attr-defined]
 
 
+def read_source(source: Source, data: Data, say: Callable[[str], None]) -> list[Clip]:
+    """What one source gives, without what it excludes. Raises `DataError` for what is not there."""
+    chosen = select(
+        _source(source, data, say),
+        split=source.split,
+        tiers=source.tiers,
+        sources=source.sources,
+        min_quality=source.min_caption_quality,
+    )
+    return _without(chosen, source, data, say) if source.exclude else chosen
+
+
+def exclusion_list(name: str, data: Data) -> ExclusionList:
+    """A standard exclusion set, or that of a file. Raises `DataError` where it is not there."""
+    from soundseek.lab.data.exclusion import STANDARD, read_list, standard
+
+    return standard(name, Path(data.folder) / "exclusion") if name in STANDARD else read_list(name)
+
+
 def _read(sources: Sequence[Source], data: Data, say: Callable[[str], None]) -> list[Clip]:
     clips: list[Clip] = []
     for source in sources:
-        chosen = select(
-            _source(source, data, say),
-            split=source.split,
-            tiers=source.tiers,
-            sources=source.sources,
-            min_quality=source.min_caption_quality,
-        )
-        if source.exclude:
-            chosen = _without(chosen, source, data, say)
+        chosen = read_source(source, data, say)
         clips += _unknown(chosen, clips, source, say) if source.only_new else chosen
     doubled = len(clips) - len({clip.id for clip in clips})
     if doubled:
@@ -109,12 +123,9 @@ def _source(source: Source, data: Data, say: Callable[[str], None]) -> list[Clip
 def _without(
     clips: list[Clip], source: Source, data: Data, say: Callable[[str], None]
 ) -> list[Clip]:
-    from soundseek.lab.data.exclusion import STANDARD, exclude, read_list, standard
+    from soundseek.lab.data.exclusion import exclude
 
-    folder = Path(data.folder) / "exclusion"
-    lists = [
-        standard(name, folder) if name in STANDARD else read_list(name) for name in source.exclude
-    ]
+    lists = [exclusion_list(name, data) for name in source.exclude]
     kept, report = exclude(clips, lists)
     say(f"{source.corpus or source.manifest}: {len(report.excluded)} clips excluded")
     return kept

@@ -169,6 +169,13 @@ class Stage:
                 break
         self._tell_left_out()
 
+    def learn(self, lessons: Sequence[Lesson]) -> dict[str, float] | None:
+        """One step without what makes it a run: no log, validation or checkpoint. Its mean loss and
+        terms, None where it taught nothing."""
+        means = self._learn(lessons)
+        self.progress.step += 1
+        return means
+
     def save(self) -> None:
         """The checkpoint that a resumed run starts from."""
         if not self.fabric.is_global_zero:

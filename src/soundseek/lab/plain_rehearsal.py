@@ -1,0 +1,116 @@
+"""Rehearsals of systems that no step is tried of: what they need is looked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from soundseek.lab.problems import Problem, Problems
+from soundseek.lab.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from soundseek.lab.distilled.recipe import Recipe
+    from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PlainRehearsal:
+    """What was looked at and is there, what was not looked at, and what is wrong."""
+
+    name: str
+    checked: tuple[str, ...]
+    notes: tuple[str, ...]
+    problems: tuple[Problem, ...]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON would hold it."""
+        return asdict(self)
+
+    def lines(self) -> Iterator[str]:
+        """As people read it."""
+        yield self.name
+        yield from (f"checked   {line}" for line in self.checked)
+        yield from (f"note      {line}" for line in self.notes)
+
+
+def rehearse_distilled(
+    recipe: Recipe, run_folder: Path | None = None, say: Say = print
+) -> PlainRehearsal:
+    """Clips and captions of an embedded model, by what they say of themselves."""
+    from soundseek.lab.data.manifest import read_clips_jsonl, select
+    from soundseek.lab.teachers.yamnet import load_yamnet
+
+    problems, checked = _begun(recipe, run_folder), []
+    folder = Path(recipe.data.folder)
+    with problems.collecting("data.folder"):
+        clips = read_clips_jsonl(folder / "clips.jsonl")
+        for split, quality in (("train", 0), ("validation", 2)):
+            part = select(clips, split=split, tiers=recipe.data.tiers, min_quality=quality)
+            hours = sum(clip.duration_s for clip in part) / 3600
+            checked.append(f"{split}: {len(part):,} clips, {hours:.2f} h")
+            if not part:
+                problems.add(
+                    "data.tiers",
+                    f"no {split} clip in tiers {', '.join(recipe.data.tiers)}",
+                    "set data.tiers to tiers of clips.jsonl",
+                )
+    with problems.collecting("data.folder"):
+        load_yamnet(folder / "weights" / "yamnet" / "yamnet.tflite")
+        checked.append("the sound teacher's file")
+    for text in recipe.data.texts:
+        if not (folder / text).is_file():
+            problems.add("data.texts", f"no {text} in {folder}", "put it there")
+    return _ended(recipe.name, problems, checked, _UNTRIED)
+
+
+def rehearse_caption_match(
+    recipe: CaptionMatchRecipe, run_folder: Path | None = None, say: Say = print
+) -> PlainRehearsal:
+    """Test clips, their generated captions, and the text encoder of a caption-then-match system."""
+    from soundseek.lab.retrieval.build import build_text_encoder
+    from soundseek.lab.retrieval.caption_match import generated_for, read_generated
+    from soundseek.lab.retrieval.clips import test_clips
+
+    problems, checked = _begun(recipe, run_folder), []
+    clips, written = [], None
+    with problems.collecting("data.test"):
+        clips = test_clips(recipe.data, say)
+        checked.append(f"test: {len(clips):,} clips")
+    with problems.collecting("captions"):
+        written = read_generated(Path(recipe.captions))
+        checked.append(f"{len(written):,} generated captions")
+    if clips and written is not None:
+        with problems.collecting("captions"):
+            generated_for(clips, written, recipe.captions)
+    with problems.collecting("text"):
+        texts = sorted(
+            {text for clip in clips for text in clip.captions} | set((written or {}).values())
+        )
+        build_text_encoder(recipe.text, texts or ["a dog barks"])
+        checked.append(f"the text encoder {recipe.text.encoder} is there")
+    return _ended(recipe.name, problems, checked, _NOTHING_LEARNT)
+
+
+_UNTRIED = (
+    "recipe, clip list and run folder alone were checked: no sound was opened, no teacher loaded, "
+    "no step made, and there is no estimate",
+)
+_NOTHING_LEARNT = ("nothing is trained: no step was made, and there is no estimate",)
+
+
+def _begun(recipe: Recipe | CaptionMatchRecipe, run_folder: Path | None) -> Problems:
+    problems = Problems()
+    if run_folder is not None:
+        with problems.collecting("--out"):
+            RunFolder(run_folder).check(recipe)
+    return problems
+
+
+def _ended(
+    name: str, problems: Problems, checked: list[str], notes: tuple[str, ...]
+) -> PlainRehearsal:
+    return PlainRehearsal(name, tuple(checked), notes, tuple(problems))
