@@ -56,6 +56,8 @@ bench: setup-dev  ## the figures of docs/benchmarks.md
 	$(BIN)/python bench/search_vectors.py
 	$(BIN)/python bench/search_process.py
 	$(BIN)/python bench/kill_index.py
+	$(BIN)/python bench/ensembling.py
+	$(BIN)/python bench/training.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
