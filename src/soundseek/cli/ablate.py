@@ -8,7 +8,7 @@ import click
 
 from soundseek.cli.exits import DONE, DONE_WITH_FAILURES
 from soundseek.cli.extras import needing_lab
-from soundseek.cli.options import example, json_option
+from soundseek.cli.options import difference_option, example, jobs_option, json_option
 from soundseek.cli.terminal import say, say_json
 
 
@@ -45,20 +45,8 @@ def _seeds(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int,
     metavar="LIST",
     help="Every row runs once with each.",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many runs go at once, in processes of their own.",
-)
-@click.option(
-    "--with",
-    "differences",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A YAML file merged over the recipe, under every row. Can be given again.",
-)
+@jobs_option("runs")
+@difference_option("A YAML file merged over the recipe, under every row.")
 @click.option("--smoke", is_flag=True, help="Try it in seconds: tiny networks on synthetic sounds.")
 @json_option
 def ablate(

@@ -75,6 +75,29 @@ def json_option(command: Command) -> Command:
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")(command)
 
 
+def difference_option(help_text: str) -> Callable[[Command], Command]:
+    """Give a command `--with FILE`, several times, as `differences`."""
+    return click.option(
+        "--with",
+        "differences",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path, exists=True, dir_okay=False),
+        help=f"{help_text} Can be given again.",
+    )
+
+
+def jobs_option(what: str) -> Callable[[Command], Command]:
+    """Give a command `--jobs N`: how many of `what` go at once."""
+    return click.option(
+        "--jobs",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help=f"How many {what} go at once, in processes of their own.",
+    )
+
+
 def open_for_reading(path: Path, model: str | None = None) -> Library:
     """Open a library to read from it, with the model it was made with unless told otherwise.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from soundseek.cli.extras import needing_lab
-from soundseek.cli.options import example, json_option
+from soundseek.cli.options import difference_option, example, json_option
 from soundseek.cli.terminal import say, say_json
 from soundseek.errors import SoundseekError
 
@@ -38,13 +38,7 @@ _GB = 1_000_000_000
     type=click.Path(path_type=Path),
     help="The run's folder; a run that stands there is resumed.",
 )
-@click.option(
-    "--with",
-    "differences",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A YAML file merged over the recipe: your data, a budget. Can be given again.",
-)
+@difference_option("A YAML file merged over the recipe: your data, a budget.")
 @click.option(
     "--smoke",
     is_flag=True,

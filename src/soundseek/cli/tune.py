@@ -8,7 +8,7 @@ import click
 
 from soundseek.cli.exits import DONE, DONE_WITH_FAILURES
 from soundseek.cli.extras import needing_lab
-from soundseek.cli.options import example, json_option
+from soundseek.cli.options import difference_option, example, jobs_option, json_option
 from soundseek.cli.terminal import say, say_json
 
 
@@ -39,26 +39,14 @@ from soundseek.cli.terminal import say, say_json
     type=click.IntRange(min=1),
     help="How many of them are random, before the sampler learns (default: the space's).",
 )
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=1,
-    show_default=True,
-    help="How many trials run at once, in processes of their own.",
-)
+@jobs_option("trials")
 @click.option(
     "--storage",
     metavar="URL",
     help="A database that several machines share (default: study.db in the study's folder).",
 )
 @click.option("--name", help="The study's name in the storage (default: its folder's name).")
-@click.option(
-    "--with",
-    "differences",
-    multiple=True,
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A YAML file merged over the recipe: your data, a budget. Can be given again.",
-)
+@difference_option("A YAML file merged over the recipe: your data, a budget.")
 @click.option("--smoke", is_flag=True, help="Try it in seconds: tiny networks on synthetic sounds.")
 @click.option(
     "--report", "only_report", is_flag=True, help="Write the report alone; train nothing."

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -15,6 +11,7 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
 
 from soundseek.errors import RecipeError
+from soundseek.lab.quiet import hushed
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -40,7 +37,7 @@ def open_fabric(device: str, devices: int, precision: Precision) -> Fabric:
     several = devices > 1 or world_size() > 1
     # Parts of a model may have no share in a stage's objective.
     strategy = DDPStrategy(find_unused_parameters=True) if several else "auto"
-    with _quiet():
+    with hushed("lightning_fabric"):  # hints on how a cluster's job files may be written
         fabric = Fabric(
             accelerator=kind,
             devices=chosen,
@@ -69,20 +66,6 @@ def device_of(name: str) -> torch.device:
 def world_size() -> int:
     """How many processes train together, as whoever started them says."""
     return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the hints and notices that Fabric logs when it is set up."""
-    logger = logging.getLogger("lightning_fabric")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _nodes() -> int:

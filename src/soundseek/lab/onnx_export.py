@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from soundseek.errors import BundleError
+from soundseek.lab.quiet import hushed
 
 OPSET = 18
 _MOST_ITEMS = 4096
@@ -90,7 +88,7 @@ def _exported(
 def _traced(network: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[str, Any]) -> bytes:
     try:
         # With gradients, attention is traced by another formula, which not every mask survives.
-        with _exporter_silenced(), torch.no_grad():
+        with hushed("torch.onnx"), torch.no_grad():
             program = torch.onnx.export(
                 network,
                 kwargs=dict(inputs),
@@ -116,20 +114,6 @@ def _traced(network: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[s
         if any(other != path for other in Path(folder).iterdir()):
             raise BundleError("the network is larger than the 2 GB that an ONNX file can hold")
         return path.read_bytes()
-
-
-@contextmanager
-def _exporter_silenced() -> Iterator[None]:
-    """Without torch's remarks on its own deprecations and on packages that are not needed here."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _name_output(graph: Any, name: str) -> None:

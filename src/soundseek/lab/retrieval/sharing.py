@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +13,7 @@ from typing import Any, Final
 import torch
 
 from soundseek.errors import DataError
+from soundseek.lab.links import linked
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.trained import stage_file
 from soundseek.lab.run_folder import CHECKPOINT, VALIDATION
@@ -75,7 +75,7 @@ def hand_over(source: Path, target: Path, stages: Sequence[str]) -> bool:
         return False
     target.mkdir(parents=True, exist_ok=True)
     for name in stages:
-        _linked(source / stage_file(name), target / stage_file(name))
+        linked(source / stage_file(name), target / stage_file(name))
     document = {"from": str(source), "stage": stages[-1], "before": before}
     draft = target / f"{HANDED}.partial"
     draft.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
@@ -151,14 +151,3 @@ def _steps_until(run: Path, stage: str) -> int | None:
         if row["stage"] == stage and after["stage"] != stage
     ]
     return ended[-1] if ended else None
-
-
-def _linked(file: Path, name: Path) -> None:
-    draft = name.with_suffix(".partial")
-    draft.unlink(missing_ok=True)
-    try:
-        draft.hardlink_to(file)
-    except OSError:  # a file system without links
-        shutil.copyfile(file, draft)
-    draft.replace(name)
-    draft.unlink(missing_ok=True)

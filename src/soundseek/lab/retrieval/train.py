@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.devices import check_devices, open_fabric
 from soundseek.lab.environment import write_environment
+from soundseek.lab.links import linked
 from soundseek.lab.processes import companions
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import validated
@@ -121,7 +121,7 @@ class _Training:
                 learnt = kept["objective"]
                 before += stage.progress.step
         if self.fabric.is_global_zero:
-            _linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
+            linked(self.folder.path / stage_file(names[-1]), self.folder.path / KEPT)
         self._score(model)
 
     def _note_clips(self, stage: Stage) -> None:
@@ -254,16 +254,3 @@ class _Training:
 def _exchanges(recipe: RetrievalRecipe) -> bool:
     """Whether extra captions take the place of others, rather than being items of their own."""
     return recipe.augment.text.p_extra > 0
-
-
-def _linked(file: Path, name: Path) -> None:
-    """The same file under another name; a copy where the file system knows no links."""
-    draft = name.with_suffix(".partial")
-    draft.unlink(missing_ok=True)
-    try:
-        draft.hardlink_to(file)
-    except OSError:
-        shutil.copyfile(file, draft)
-    draft.replace(name)
-    # Renaming one link onto another of the same file does nothing.
-    draft.unlink(missing_ok=True)
