@@ -10,7 +10,7 @@ DATA ?= data
 # Several threads on busy cores wait for each other actively unless told not to.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test quick check format setup setup-dev model bench clean
+.PHONY: demo test quick check format setup setup-dev model bench bench-evaluation clean
 
 demo: $(VENV)/.runtime  ## build sample sounds, index them, find them
 	@$(BIN)/soundseek demo
@@ -58,6 +58,10 @@ bench: setup-dev  ## the figures of docs/benchmarks.md
 	$(BIN)/python bench/kill_index.py
 	$(BIN)/python bench/ensembling.py
 	$(BIN)/python bench/training.py
+
+bench-evaluation: setup-dev  ## captions in TRUTH, predictions in ANSWERS: beside the way of the DCASE script
+	$(BIN)/python -m pip install --quiet astropy pandas
+	$(BIN)/python bench/evaluation.py --truth $(TRUTH) --answers $(ANSWERS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build

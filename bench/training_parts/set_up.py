@@ -11,7 +11,9 @@ from soundseek.lab.devices import open_fabric
 from soundseek.lab.retrieval.batches import BatchMaker, Sounds
 from soundseek.lab.retrieval.build import build_model, build_objective
 from soundseek.lab.retrieval.learner import Lesson
+from soundseek.lab.retrieval.lessons import Division, LessonMaker
 from soundseek.lab.retrieval.model import RetrievalModel
+from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.prepare import Part
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.stage import Material, Stage
@@ -66,6 +68,11 @@ def stage_of(recipe: RetrievalRecipe, model: RetrievalModel, part: Part, folder:
     )
 
 
-def lessons_of(stage: Stage, n: int) -> list[list[Lesson]]:
-    """What the first `n` steps learn from, made before the clock starts."""
-    return [stage.maker.lessons(step) for step in range(n)]
+def lessons_of(recipe: RetrievalRecipe, part: Part, n: int, *, pinned: bool) -> list[list[Lesson]]:
+    """What the first `n` steps of a stage learn from, made before the clock starts."""
+    order = PairOrder(part.clips, each=False, batch=recipe.optimiser.batch, seed=recipe.seed)
+    maker = BatchMaker(part.sounds, recipe.augment, TextResources(), recipe.seed)
+    lessons = LessonMaker(
+        part, maker, [], order, Division(), seed=recipe.seed, before=0, pinned=pinned
+    )
+    return [lessons.lessons(step) for step in range(n)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -92,19 +93,18 @@ def measured_step(case: Case, options: argparse.Namespace) -> Found:
     with TemporaryDirectory() as folder:
         size, seconds = _size(case["system"], options)
         clips = size * _CLIPS_PER_PAIR
-        part = noise_part(built(recipe, clips), clips, seconds)
-        # The lessons are those of a stage of a model of its own: it makes no step.
+        model = built(recipe, clips)
+        part = noise_part(model, clips, seconds)
+        lessons = lessons_of(recipe, part, _CLIPS_PER_PAIR, pinned=options.device == "cuda")
         wanted = (case["way"],) if "way" in case else WAYS
         loops: dict[str, Loop] = {}
         for way in wanted:
-            model = built(recipe, clips)
+            # Of the same weights; the last takes the model itself: one alone is all there is.
+            own = model if way == wanted[-1] else copy.deepcopy(model)
             if way == "plain":
-                loops[way] = _plain(recipe, model.to(options.device), case["precision"])
+                loops[way] = _plain(recipe, own.to(options.device), case["precision"])
             else:
-                loops[way] = _trainer(recipe, model, part, Path(folder) / "run")
-        teacher = stage_of(recipe, built(recipe, clips), part, Path(folder) / "lessons")
-        lessons = lessons_of(teacher, _CLIPS_PER_PAIR)
-        del teacher
+                loops[way] = _trainer(recipe, own, part, Path(folder) / "run")
         if "way" in case:
             return _peak(loops[case["way"]], lessons, options.device)
         return _by_turns(loops, lessons, options)
