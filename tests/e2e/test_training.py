@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(
     def full(state: Any, path: Path) -> None:
         nonlocal saves
         saves += 1
-        if saves >= 4:
+        if saves >= 3:
             path.write_bytes(b"half of it")
             raise failure
         real(state, path)
@@ -168,7 +168,7 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(
     assert result.exit_code == 2
     assert "last.pt cannot be written: " in result.stderr
     assert "disk has room" in result.stderr
-    assert torch.load("run/last.pt", weights_only=True)["progress"]["step"] == 9
+    assert torch.load("run/last.pt", weights_only=True)["progress"]["step"] == 6
     assert not list(Path("run").glob("*.partial"))
     succeeded("train", recipe, *short, "--out", "run")
     succeeded("train", recipe, *short, "--out", "whole")
@@ -176,26 +176,25 @@ def test_a_full_disk_leaves_the_checkpoint_of_before(
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("overrides", "said"),
     [
-        ("optimiser.learning_rat=0.1", "learning_rate"),
-        ("data.train=[{corpus: clips, root: nowhere}]", "nowhere"),
-        ("audio={weights: pretrained, checkpoint: nowhere.pt}", "nowhere.pt"),
+        ("optimiser.learning_rat=0.1", "did you mean 'learning_rate'"),
+        ("data.train=[{corpus: clips, root: nowhere}]", "there is no nowhere"),
+        ("audio.checkpoint=nowhere.pt; audio.weights=pretrained", "nowhere.pt"),
         ("run.devices=0", "run.devices"),
         ("optimiser.frozen_epochs={audio.encodr: 1}", "audio.encoder"),
         ("run.precision=fp16", "bf16"),
     ],
 )
-def test_what_cannot_be_is_told_at_once(recipe: Path, override: str, said: str) -> None:
-    result = typed("train", recipe, override, "--out", "run")
+def test_what_cannot_be_is_told_at_once(recipe: Path, overrides: str, said: str) -> None:
+    result = typed("train", recipe, *overrides.split("; "), "--out", "run")
     assert result.exit_code == 2, result.output
     assert said in result.stderr
-    assert "→" in result.stderr
 
 
 def test_a_checkpoint_of_another_architecture_is_told(recipe: Path, home: Path) -> None:
     torch.save({"model": {"a.weight": torch.zeros(2)}}, home / "other.pt")
-    override = "audio={weights: pretrained, checkpoint: other.pt}"
-    result = typed("train", recipe, override, "--out", "run")
+    overrides = ("audio.checkpoint=other.pt", "audio.weights=pretrained")
+    result = typed("train", recipe, *overrides, "--out", "run")
     assert result.exit_code == 2, result.output
     assert "other.pt" in result.stderr

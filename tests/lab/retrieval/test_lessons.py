@@ -110,7 +110,7 @@ def test_portions_give_the_mean_of_their_gradients(
     document: Document, recipe_of: RecipeOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """For a loss that is a mean over pairs, each by itself, that is the gradient of the batch: with
-    a frozen sound encoder, whose norms would see the batch."""
+    frozen encoders, whose norms and dropout would see the batch."""
 
     def each_by_itself(self: Any, batch: Any) -> torch.Tensor:
         value: torch.Tensor = (batch.audio - batch.text).square().sum(1).mean()
@@ -132,6 +132,7 @@ def test_portions_give_the_mean_of_their_gradients(
         recipe = recipe_of(
             document,
             audio={"frozen": True},
+            text={"frozen": True},
             optimiser={"accumulate": accumulate, "max_steps": 2},
         )
         train.train(recipe, tmp_path / str(accumulate), silent)

@@ -35,7 +35,7 @@ def spoilt(document: Document, synthetic: Path, tmp_path: Path) -> Spoilt:
         for line in [one for one in lines if one["split"] == "train"][:n]:
             (corpus / line["file"]).write_bytes(b"no sound at all")
         data = {
-            split: [{"corpus": "clips", "root": str(corpus), "split": split}]
+            split: [{"corpus": "clips", "root": str(corpus), "split": split, "audio": "optional"}]
             for split in ("train", "validation", "test")
         }
         return {**document, "data": data, "run": {**document["run"], "cache": None}}
@@ -104,5 +104,5 @@ def test_nothing_but_unreadable_clips_is_an_error(
     spoilt: Spoilt, recipe_of: RecipeOf, tmp_path: Path, decode: str
 ) -> None:
     recipe = recipe_of(spoilt(None), run={"decode": decode})
-    with pytest.raises(DataError, match="none of 10 clips c"):
+    with pytest.raises(DataError, match=r"none of 10 clips c(an|ould) be (read|decoded)"):
         train.train(recipe, tmp_path / "run", silent)
