@@ -190,3 +190,12 @@ def document(synthetic: Path, waveform_cache: Path) -> Document:
             "checkpoint_steps": 2,
         },
     }
+
+
+@pytest.fixture(scope="session")
+def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """What two processes did, once for all tests, and the folder: `support.companions.in_two`."""
+    from support.companions import in_two
+
+    folder = tmp_path_factory.mktemp("two-processes")
+    return in_two(folder), folder

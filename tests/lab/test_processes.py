@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 from soundseek.lab.processes import companions
-from support.companions import in_two
+from support.companions import Companions
 
 pytestmark = pytest.mark.lab
 
@@ -47,29 +47,14 @@ def test_one_of_several_starts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_two_trainings_may_follow_each_other(tmp_path: Path) -> None:
-    done = in_two("twice", tmp_path)
+def test_the_end_of_one_is_the_end_of_all(two_processes: Companions) -> None:
+    """And another training may follow in the same process."""
+    done, folder = two_processes
     assert done.returncode == 0, done.stderr
-    said = {rank: (tmp_path / f"rank-{rank}").read_text().split() for rank in (0, 1)}
-    assert said[0][1] == said[1][1] == "3.0"
-    assert said[0][0] != said[1][0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("how", "said"),
-    [
-        ("killed", "first: process 1 of 2 ended with exit code -9"),
-        ("refused", "first: process 1 of 2 ended with exit code 2"),
-        ("dies_at_once", "first: process 1 of 2 ended with exit code 7"),
-        ("first_refused", "first: the first cannot read it"),
-    ],
-)
-def test_the_end_of_one_is_the_end_of_all(tmp_path: Path, how: str, said: str) -> None:
-    done = in_two(how, tmp_path)
-    assert done.returncode == 2, done.stderr
-    assert said in done.stderr
-    if how == "refused":
-        assert "process 1: the companion cannot read it\n  → look" in done.stderr
-        assert "Traceback" not in done.stderr
-    assert not left_over(tmp_path)
+    said = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert said["gather"] == "DataError: the first cannot read it"
+    assert said["killed"].startswith("DataError: process 1 of 2 ended with exit code -9")
+    assert said["refused"].startswith("DataError: process 1 of 2 ended with exit code 2")
+    assert said["dies_at_once"] == "DataError: process 1 of 2 ended with exit code 7"
+    assert "process 1: the companion cannot read it\n  → look" in done.stderr
+    assert not left_over(folder)

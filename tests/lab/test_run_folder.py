@@ -44,6 +44,21 @@ def test_a_table_that_was_begun_and_left_empty_is_begun_again(tmp_path: Path) ->
     assert (tmp_path / METRICS).read_text().splitlines() == ["step,loss", "6,0.5"]
 
 
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("step,loss\r\n10,0.5\r\n20,0.25\r\n2", "step,loss\r\n10,0.5\r\n20,0.25\r\n"),
+        ("step,loss\r\n10,0.5\r\n30,0.", "step,loss\r\n10,0.5\r\n"),
+        ("step,lo", ""),
+        ("step,loss\r\n", ""),
+    ],
+)
+def test_a_row_that_a_full_disk_cut_is_dropped(tmp_path: Path, text: str, kept: str) -> None:
+    (tmp_path / METRICS).write_bytes(text.encode())
+    RunFolder(tmp_path).rewind(20)
+    assert (tmp_path / METRICS).read_bytes() == kept.encode()
+
+
 def test_a_checkpoint_is_whole_or_that_of_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

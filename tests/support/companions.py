@@ -1,6 +1,7 @@
-"""What two processes do in the tests of the trainer; `python -m support.companions NAME FOLDER`.
+"""What two processes do in the tests of the trainer; `python -m support.companions FOLDER`.
 
-As a process of its own, so that a test can set a limit to how long it waits.
+As a process of its own, so that a test can set a limit to how long it waits; one for all, because
+its start takes longest.
 """
 
 from __future__ import annotations
@@ -27,13 +28,15 @@ from soundseek.lab.retrieval.gathering import gathered
 from support.pair_batches import WIDTH, pair_batch
 
 PLAIN, MIXED = 6, 2
+Companions = tuple[subprocess.CompletedProcess[str], Path]
 
 
-def in_two(name: str, folder: Path, limit_s: float = 120.0) -> subprocess.CompletedProcess[str]:
-    """Run one of `WORK` in two processes; raises where they have not ended within the limit."""
+def in_two(folder: Path, limit_s: float = 240.0) -> subprocess.CompletedProcess[str]:
+    """Run all of `WORK` in two processes each, one after the other; on stdout a line each, its name
+    and what it ended in. Raises where they have not ended within the limit."""
     path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, "-m", "support.companions", name, str(folder)],
+        [sys.executable, "-m", "support.companions", str(folder)],
         capture_output=True,
         text=True,
         timeout=limit_s,
@@ -103,7 +106,8 @@ def losses(pairs: PairBatch) -> tuple[Tensor, Tensor]:
 
 
 def gather(folder: Path) -> None:
-    """Leave what the first process has gathered, and the gradients, averaged as DDP does."""
+    """Leave what the first process has gathered, and the gradients, averaged as DDP does. Then the
+    first meets an error while the companion works on."""
     fabric = open_fabric("cpu", 2, "fp32")
     pairs, weights = whole_batch()
     found: dict[str, Any] = {}
@@ -127,6 +131,8 @@ def gather(folder: Path) -> None:
     found["sequences stay"] = len(without.tokens.ids) == PLAIN // 2
     if fabric.is_global_zero:
         torch.save(found, folder / "found.pt")
+        raise DataError("the first cannot read it", remedy="look")
+    _together(fabric, 100_000)
 
 
 def _together(fabric: Fabric, times: int) -> None:
@@ -158,22 +164,6 @@ def dies_at_once(folder: Path) -> None:
     open_fabric("cpu", 2, "fp32")
 
 
-def first_refused(folder: Path) -> None:
-    """The first process meets an error while the companion works on."""
-    fabric = open_fabric("cpu", 2, "fp32")
-    _together(fabric, 3)
-    if fabric.is_global_zero:
-        raise DataError("the first cannot read it", remedy="look")
-    _together(fabric, 100_000)
-
-
-def twice(folder: Path) -> None:
-    """Nothing but joining; two trainings may follow each other in a process."""
-    fabric = open_fabric("cpu", 2, "fp32")
-    total = reduced(fabric, torch.tensor(1.0 + fabric.global_rank), "sum")
-    (folder / f"rank-{fabric.global_rank}").write_text(f"{os.getpid()} {float(total)}")
-
-
 class Unreadable:
     """Ends the process that unpickles it."""
 
@@ -181,27 +171,24 @@ class Unreadable:
         return os._exit, (7,)
 
 
-WORK = {
-    work.__name__: work for work in (gather, killed, refused, dies_at_once, first_refused, twice)
-}
+WORK = (gather, killed, refused, dies_at_once)
 
 
-def main(name: str, folder: Path) -> int:
-    """Exit code 0, or 2 where the work ends in an error of soundseek's."""
-    work = WORK[name]
-    given: Any = Unreadable() if name == "dies_at_once" else folder
-    try:
-        for _ in range(2 if name == "twice" else 1):
+def main(folder: Path) -> None:
+    """A line on stdout for each."""
+    for work in WORK:
+        given: Any = Unreadable() if work is dies_at_once else folder
+        said = "done"
+        try:
             with companions(2, work, given):
                 work(folder)
-    except SoundseekError as error:
-        print(f"first: {error}", file=sys.stderr)
-        return 2
-    return 0
+        except SoundseekError as error:
+            said = f"{type(error).__name__}: {error.message}"
+        print(f"{work.__name__}: {said}", flush=True)
 
 
 if __name__ == "__main__":
     # By its full name: a companion could not find what is defined in __main__.
     from support import companions as this
 
-    sys.exit(this.main(sys.argv[1], Path(sys.argv[2])))
+    this.main(Path(sys.argv[1]))

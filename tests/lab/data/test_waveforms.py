@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,20 @@ def test_clips_that_cannot_be_decoded_are_listed(clips: list[Clip], tmp_path: Pa
     assert [store.length(i) for i in range(4)] == [LENGTHS[0], 0, 0, LENGTHS[2]]
     assert store.read(1).size == 0
     assert open_store(with_bad, RATE, tmp_path / "cache").failures == store.failures
+
+
+def test_several_threads_write_the_same_store(clips: list[Clip], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"not a sound")
+    listed = [*clips, clip(broken)] * 3
+    listed = [replace(one, id=f"{i}-{one.id}") for i, one in enumerate(listed)]
+    for workers in (1, 3):
+        open_store(listed, RATE, tmp_path / str(workers), workers=workers)
+    names = sorted(path.name for path in (tmp_path / "1").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "3").iterdir())
+    assert any(name.endswith(".i16") for name in names)
+    for name in names:
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "3" / name).read_bytes(), name
 
 
 @pytest.mark.parametrize("names", [[], ["gone.wav"]])

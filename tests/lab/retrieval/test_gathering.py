@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("torch")
 
 import torch
 
-from support.companions import MIXED, PLAIN, changed, in_two, losses, whole_batch
+from support.companions import MIXED, PLAIN, Companions, changed, losses, whole_batch
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 
-def test_two_processes_have_the_batch_and_the_gradient_of_one(tmp_path: Path) -> None:
-    done = in_two("gather", tmp_path)
+def test_two_processes_have_the_batch_and_the_gradient_of_one(two_processes: Companions) -> None:
+    done, folder = two_processes
     assert done.returncode == 0, done.stderr
-    found = torch.load(tmp_path / "found.pt", weights_only=True)
+    found = torch.load(folder / "found.pt", weights_only=True)
     pairs, weights = whole_batch()
     for number, name in enumerate(("shared", "own")):
         leaf = weights.clone().requires_grad_()

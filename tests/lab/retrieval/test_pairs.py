@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soundseek.lab.retrieval.pairs import Pair, PairOrder, group_ids
@@ -91,3 +91,43 @@ def test_clips_of_one_group_share_a_number(make_clip: MakeClip) -> None:
     assert numbers.dtype == "int64"
     assert numbers[0] == numbers[2]
     assert len(set(numbers.tolist())) == 3
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    n=st.integers(2, 60),
+    batch=st.integers(2, 9),
+    bucket=st.integers(2, 5),
+    seed=st.integers(0, 3),
+)
+def test_buckets_hold_the_same_items_and_close_lengths(
+    make_clip: MakeClip, n: int, batch: int, bucket: int, seed: int
+) -> None:
+    """Of so many batches in a row, no clip of one is between two of another in length."""
+    clips = [make_clip(f"c{i}", duration_s=1.0 + (i * 37 % 101)) for i in range(n)]
+    made = PairOrder(clips, each=True, batch=batch, seed=seed, bucket=bucket)
+    plain = PairOrder(clips, each=True, batch=batch, seed=seed)
+    epoch = made.epoch(2)
+    assert [len(some) for some in epoch] == [len(some) for some in plain.epoch(2)]
+    items = [pair for some in epoch for pair in some]
+    assert len({pair.clip for pair in items}) == len(items)
+    assert sorted(items, key=lambda pair: pair.number) == [
+        p for some in plain.epoch(2) for p in some
+    ]
+    for start in range(0, len(epoch), bucket):
+        lengths = sorted(
+            sorted(clips[pair.clip].duration_s for pair in some)
+            for some in epoch[start : start + bucket]
+        )
+        joined = [length for some in lengths for length in some]
+        assert joined == sorted(joined)
+    again = PairOrder(clips, each=True, batch=batch, seed=seed, bucket=bucket)
+    assert again.epoch(2) == epoch
+    assert again.epoch(3) != epoch or n < 3
+
+
+def test_batches_of_a_bucket_come_in_any_order(make_clip: MakeClip) -> None:
+    clips = [make_clip(f"c{i}", duration_s=1.0 + i) for i in range(40)]
+    made = PairOrder(clips, each=True, batch=4, seed=0, bucket=10)
+    firsts = {min(pair.clip for pair in made.epoch(epoch)[0]) for epoch in range(12)}
+    assert len(firsts) > 3

@@ -256,6 +256,66 @@ def test_a_run_killed_again_and_again_comes_to_the_same_result(
     assert_same_run(tmp_path, finished)
 
 
+@pytest.fixture
+def everything(document: Document) -> Document:
+    """What has a state of its own between steps, in one recipe."""
+    return merged(
+        document,
+        {
+            "data": {"bucket": 2},
+            "augment": {"audio": {"gain_db": 3.0}, "text": {"p_eda": 0.5, "p_swap": 0.3}},
+            "optimiser": {
+                "epochs": 3,
+                "accumulate": 2,
+                "ema": 0.8,
+                "clip_norm": 1.0,
+                "weight_decay": 0.01,
+                "frozen_epochs": {"audio.encoder": 1, "text.projection": None},
+                "rates": {"audio.encoder": 0.3, "audio.encoder.conv_block1": 0.1},
+                "non_finite": "skip",
+            },
+            "run": {"workers": 3, "checkpoint_steps": 2},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    "places", [[("_learn", 4), ("_learn", 5)], [("_validate", 2)], [("save", 5)]]
+)
+def test_a_run_with_everything_resumes_to_the_same_result(
+    everything: Document,
+    recipe_of: Callable[..., Any],
+    kept_runs: dict[str, Path],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    killed: Killed,
+    places: list[tuple[str, int]],
+) -> None:
+    """The mean of the weights, parts that thaw, and a batch that is skipped in each epoch."""
+    real = stage.Stage._gradients
+
+    def spoilt(self: Any, lessons: Any) -> Any:
+        means, problem = real(self, lessons)
+        return means, "spoilt" if self.progress.step % 5 == 3 else problem
+
+    monkeypatch.setattr(stage.Stage, "_gradients", spoilt)
+    recipe = recipe_of(everything)
+    if "everything" not in kept_runs:
+        kept_runs["everything"] = tmp_path_factory.mktemp("everything")
+        train.train(recipe, kept_runs["everything"], silent)
+    for place, at in places:
+        killed(recipe, tmp_path, place, at)
+    train.train(recipe, tmp_path, silent)
+    whole = kept_runs["everything"]
+    assert_same_run(tmp_path, whole)
+    last, best = loaded(whole / "last.pt"), loaded(whole / "best.pt")
+    assert last["progress"]["skipped"] == 3
+    name = "audio.projection.0.weight"
+    assert not best["model"][name].equal(last["model"][name])
+    assert [row["skipped"] for row in rows(whole / "metrics.csv")][-1] == "3"
+
+
 def test_a_run_killed_while_writing_keeps_the_checkpoint_before(
     plain: Path,
     document: Document,
@@ -291,14 +351,21 @@ def test_a_finished_run_has_nothing_left_to_do(
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(finished, copy)
-    before = {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()}
+
+    def files() -> dict[str, bytes]:
+        """All but the note of each session, and the page that shows it."""
+        of_sessions = {"environment.json", "report.html", "report.md"}
+        found = [path for path in copy.iterdir() if path.is_file()]
+        return {path.name: path.read_bytes() for path in found if path.name not in of_sessions}
+
+    before = files()
 
     def no_step(*_: Any) -> None:
         raise AssertionError("a step too many")
 
     monkeypatch.setattr(stage.Stage, "_learn", no_step)
     assert train.train(recipe_of(staged), copy, silent) == copy / "best.pt"
-    assert {path.name: path.read_bytes() for path in copy.iterdir() if path.is_file()} == before
+    assert files() == before
 
 
 def test_two_runs_of_a_recipe_are_the_same(
