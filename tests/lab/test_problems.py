@@ -23,7 +23,10 @@ def test_one_problem_of_several_places_is_told_once() -> None:
     for where in ("train", "test", "train"):
         problems.add(where, "no corpus")
     problems.add("train", "no corpus", "get it")
-    assert [str(one) for one in problems] == ["train, test: no corpus", "train: no corpus\n  → get it"]
+    assert [str(one) for one in problems] == [
+        "train, test: no corpus",
+        "train: no corpus\n  → get it",
+    ]
     assert len(problems) == 2
 
 
