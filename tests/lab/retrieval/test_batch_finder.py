@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -62,7 +63,7 @@ def test_growth_never_tries_what_is_beyond_the_limit(
     assert found is not None
     assert all(base + slope * n <= limit for n in asked)
     assert asked == sorted(set(asked))
-    assert all(after <= 4 * before for before, after in zip(asked, asked[1:], strict=False))
+    assert all(after <= 4 * before for before, after in pairwise(asked))
     fitting = min(most, (limit - base) // slope)
     assert found >= 0.75 * fitting - 2
 

@@ -241,6 +241,21 @@ def test_a_gpu_that_is_too_small(
     assert "too large for the GPU" in problem.message
 
 
+def test_a_batch_that_cannot_be_shared_out(document: Document, recipe_of: Any, home: Path) -> None:
+    recipe = recipe_of(document, optimiser={"batch": 10}, run={"devices": 4, "device": "cpu"})
+    (problem,) = rehearse(recipe, None, silent).problems
+    assert "10 pairs cannot be divided into 4" in problem.message
+
+
+def test_a_loss_that_is_not_finite(
+    document: Document, recipe_of: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = recipe_of(document, objective=[{"term": "nt_xent", "options": {"temperature": 1e-45}}])
+    (problem,) = rehearse(recipe, None, silent).problems
+    assert problem.where == "train"
+    assert "not finite" in problem.message
+
+
 def test_several_processes_share_a_batch(
     document: Document, recipe_of: Any, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
