@@ -217,3 +217,15 @@ def test_texts_are_written_before_they_are_read() -> None:
     tower.pooled(["Rain"])
     letters: Any = tower.encoder
     assert letters.read == ["rain"]
+
+
+def test_a_front_end_computes_in_single_precision_whatever_the_networks_do() -> None:
+    """In bf16 a log-mel spectrum is off by tenths."""
+    tower = audio_tower()
+    waveforms = torch.from_numpy(noise(1.0, 16_000))[None]
+    samples = torch.tensor([16_000])
+    plain, _, _ = tower.features(waveforms, samples)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed, _, _ = tower.features(waveforms, samples)
+    assert mixed.dtype == torch.float32
+    assert torch.equal(plain, mixed)

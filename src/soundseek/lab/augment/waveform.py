@@ -63,10 +63,13 @@ def apply_waveform(
 
 def cropped(waveform: _Floats, samples: int, start: float) -> _Floats:
     """`samples` samples from fraction `start` of the possible places; a shorter one is whole."""
-    if len(waveform) <= samples:
-        return waveform
-    first = int(start * (len(waveform) - samples + 1))
+    first = first_of_crop(len(waveform), samples, start)
     return waveform[first : first + samples]
+
+
+def first_of_crop(length: int, samples: int, start: float) -> int:
+    """Where `samples` samples begin at fraction `start` of the possible places in `length`."""
+    return int(start * (length - samples + 1)) if length > samples else 0
 
 
 def silenced(waveform: _Floats, samples: int, place: float) -> _Floats:

@@ -86,8 +86,8 @@ class FileWaveforms:
     """Clips that are decoded each time they are read: for corpora that would not fit on the disk a
     second time. Their lengths are those of the manifest.
 
-    A clip that cannot be read is silence from then on, and its reason stands in `failures`: one bad
-    file does not end a training.
+    What cannot be read comes without samples, and its reason stands in `failures`: one bad file
+    does not end a training.
     """
 
     clips: Sequence[Clip]
@@ -109,19 +109,17 @@ class FileWaveforms:
             samples = min(samples, length)
         if samples <= 0:
             return np.zeros(0, np.float32)
-        if clip.id not in self.failures:
-            try:
-                waveform, _ = read(
-                    clip.path,
-                    self.sample_rate,
-                    start_s=clip.start_s + start / self.sample_rate,
-                    duration_s=samples / self.sample_rate,
-                )
-            except AudioError as error:
-                self.failures[clip.id] = error.message
-            else:
-                return waveform[:samples]
-        return np.zeros(samples, np.float32)
+        try:
+            waveform, _ = read(
+                clip.path,
+                self.sample_rate,
+                start_s=clip.start_s + start / self.sample_rate,
+                duration_s=samples / self.sample_rate,
+            )
+        except AudioError as error:
+            self.failures[clip.id] = error.message
+            return np.zeros(0, np.float32)
+        return waveform[:samples]
 
 
 def open_waveforms(

@@ -138,7 +138,8 @@ def find_batch(
         fabric = open_trial_fabric(recipe)
     if model is None or fabric is None or len(problems):
         raise DataError("this recipe cannot be tried:\n" + "\n".join(map(str, problems)))
-    if limit_bytes is None and fabric.device.type != "cuda":
+    halves = _halves(fabric)
+    if limit_bytes is None and not halves:
         limit_bytes = _default_limit(fabric.device)
     with tempfile.TemporaryDirectory(prefix="soundseek-batches-") as folder:
         finder = _Finder(Trials(model, fabric, Path(folder)), fabric, say)
@@ -146,7 +147,7 @@ def find_batch(
         stage = dict(recipe.plain_stages())[name]
         most = _pairs(stage, clips[name]) // recipe.run.devices
         measure = finder.measure(name, stage, clips[name], limit_bytes)
-        if fabric.device.type == "cuda":
+        if halves:
             batch = largest_by_bisection(lambda n: measure(n).peak_bytes is not None, most)
         else:
             assert limit_bytes is not None
@@ -265,6 +266,11 @@ class _Finder:
         except torch.OutOfMemoryError:
             return Tried(batch, None, None)
         return Tried(batch, peak, step_s)
+
+
+def _halves(fabric: Fabric) -> bool:
+    """Whether a batch that is too large is an error that can be caught."""
+    return fabric.device.type == "cuda"
 
 
 def _pairs(recipe: RetrievalRecipe, clips: ClipSets) -> int:

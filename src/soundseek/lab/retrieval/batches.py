@@ -20,7 +20,7 @@ from soundseek.lab.augment.pipeline import (
     text_for,
     waveform_for,
 )
-from soundseek.lab.augment.waveform import cropped
+from soundseek.lab.augment.waveform import first_of_crop
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.data.waveforms import Waveforms
 from soundseek.lab.retrieval.embedding import at_least
@@ -102,42 +102,45 @@ class BatchMaker:
         """Batch `number` of an epoch, or a `portion` of it: random crops, and what the recipe's
         augmentation says. Only pairs of one portion are mixed with each other. `pinned`: in memory
         that a GPU reads by itself."""
-        sounds, captions, plans = [], [], []
-        heard_pairs = [self._heard(pair, epoch) for pair in pairs]
-        pairs = [pair for pair, _ in heard_pairs]
-        for pair, whole in heard_pairs:
-            rng = np.random.default_rng((self.seed, epoch, pair.number))
+        sounds, captions, plans, chosen = [], [], [], []
+        for asked in pairs:
+            rng = np.random.default_rng((self.seed, epoch, asked.number))
             start = float(rng.random())
             plan = draw_audio(self.augment.audio, rng)
-            heard = cropped(whole, self.sounds.most, start)
+            pair, heard = self._heard(asked, epoch, start)
             heard = waveform_for(heard, self.augment.audio, plan, self.sounds.store.sample_rate)
             sounds.append(at_least(heard, self.sounds.least))
             plans.append(plan)
+            chosen.append(pair)
             clip = self.sounds.clips[pair.clip]
             caption = clip.captions[pair.caption]
             extra = self.extra.get(clip.id, ())
             captions.append(text_for(caption, self.augment.text, rng, self.resources, extra=extra))
         rng = np.random.default_rng((self.seed, epoch, number, _BETWEEN_ITEMS + portion))
-        groups = self.sounds.groups[[pair.clip for pair in pairs]]
-        between = draw_batch(self.augment.audio, rng, len(pairs), groups.tolist())
-        return self._batch(pairs, sounds, captions, (plans, between), pinned=pinned)
+        groups = self.sounds.groups[[pair.clip for pair in chosen]]
+        between = draw_batch(self.augment.audio, rng, len(chosen), groups.tolist())
+        return self._batch(chosen, sounds, captions, (plans, between), pinned=pinned)
 
-    def _heard(self, pair: Pair, epoch: int) -> tuple[Pair, NDArray[np.float32]]:
-        """The pair and its sound; where that cannot be read, a pair of another clip, drawn for its
-        place in the epoch: the same whenever it is asked for."""
-        clips, store = self.sounds.clips, self.sounds.store
-        sound = store.read(pair.clip)
-        if clips[pair.clip].id not in store.failures:
+    def _heard(self, pair: Pair, epoch: int, start: float) -> tuple[Pair, NDArray[np.float32]]:
+        """The pair and its sound from fraction `start` on; where that cannot be read, a pair of
+        another clip, drawn for its place in the epoch: the same whenever it is asked for."""
+        clips = self.sounds.clips
+        sound = self._crop(pair.clip, start)
+        if len(sound):
             return pair, sound
         rng = np.random.default_rng((self.seed, epoch, pair.number, _INSTEAD))
         for clip in rng.permutation(len(clips)).tolist():
-            sound = store.read(clip)
-            if clips[clip].id not in store.failures:
+            sound = self._crop(clip, start)
+            if len(sound):
                 return Pair(clip, int(rng.integers(len(clips[clip].captions))), pair.number), sound
         raise DataError(
             f"none of {len(clips)} clips can be read",
             remedy="check the corpus: soundseek data check MANIFEST --deep",
         )
+
+    def _crop(self, clip: int, start: float) -> NDArray[np.float32]:
+        store, most = self.sounds.store, self.sounds.most
+        return store.read(clip, first_of_crop(store.length(clip), most, start), most)
 
     def plain(self, pairs: Sequence[Pair]) -> Batch:
         """The pairs as they are, cut at the start: for the loss on the validation set."""

@@ -19,8 +19,8 @@ from soundseek.lab.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class RehearsedMember:
-    """A kind of member: how many there are of it, of which `shared` begin with what another member
-    trained, and the rehearsal of the first."""
+    """Members of one kind, the seconds that all of them take, less what others hand over to them,
+    and the rehearsal of the first."""
 
     members: tuple[str, ...]
     seconds: float | None

@@ -29,6 +29,7 @@ from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.rehearsal_checks import (
     checked_clips,
+    checked_division,
     checked_folder,
     checked_loggers,
     checked_model,
@@ -116,6 +117,7 @@ class _Found:
             self.notes += checked_texts(name, stage, clips, problems)
             if clips is None:
                 continue
+            checked_division(name, stage, clips, problems)
             if key not in told:
                 say(f"{name}: reading the headers of its sounds")
                 told[key] = _parts(clips)

@@ -149,6 +149,24 @@ def checked_texts(
     return notes
 
 
+def checked_division(
+    name: str, recipe: RetrievalRecipe, clips: ClipSets, problems: Problems
+) -> None:
+    """Whether a batch can be shared out among processes and parts."""
+    batch, devices = recipe.optimiser.batch, recipe.run.devices
+    pairs = len(clips.train)
+    if recipe.data.captions == "each":
+        pairs = sum(len(clip.captions) for clip in clips.train)
+    portions = devices * recipe.optimiser.accumulate
+    smallest = min(batch, pairs)
+    if portions > 1 and (smallest % portions or smallest < 2 * portions):
+        problems.add(
+            f"{name}: optimiser.batch",
+            f"{smallest} pairs cannot be divided into {portions} equal portions of two or more",
+            "change optimiser.batch, optimiser.accumulate or run.devices, or train on more clips",
+        )
+
+
 def checked_teachers(name: str, recipe: RetrievalRecipe, problems: Problems) -> None:
     """Runs that teach a stage."""
     for place in recipe.teachers:

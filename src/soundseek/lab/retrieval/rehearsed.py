@@ -131,7 +131,9 @@ def _stands(standing: Standing) -> str:
 def _stage(stage: StageFigures) -> Iterator[str]:
     yield f"stage {stage.name}"
     for name, part in stage.data.items():
-        by = ", ".join(f"{source} {n:,}" for source, n in part.sources.items())
+        some = [f"{source} {n:,}" for source, n in part.sources.items()]
+        others = len(some) - _SHOWN
+        by = ", ".join(some[:_SHOWN]) + (f" and {others} others" if others > 0 else "")
         yield (
             f"  {name:<10}  {part.clips:,} clips, {part.captions:,} captions, "
             f"{part.hours:.2f} h  ({by})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -13,7 +12,7 @@ from typing import Any, Final
 
 import torch
 from lightning_fabric import Fabric
-from torch import Tensor
+from torch import Tensor, nn
 
 from soundseek.errors import DataError
 from soundseek.lab.averaging import WeightAverage
@@ -282,13 +281,15 @@ class Stage:
     def _clip(self) -> str | None:
         """Clip the gradients, where the recipe says so; what is wrong with them."""
         limit = self.recipe.optimiser.clip_norm
-        norm = self.fabric.clip_gradients(
-            self.learner,
-            self.optimiser,
-            max_norm=math.inf if limit is None else limit,
-            error_if_nonfinite=False,
-        )
-        assert norm is not None
+        if limit is None:
+            gradients = [p.grad for p in self.learner.parameters() if p.grad is not None]
+            norm = nn.utils.get_total_norm(gradients)
+        else:
+            clipped = self.fabric.clip_gradients(
+                self.learner, self.optimiser, max_norm=limit, error_if_nonfinite=False
+            )
+            assert clipped is not None
+            norm = clipped
         # In fp16 the step is left out by the scaler, which then scales less.
         if self.recipe.run.precision == "fp16" or bool(torch.isfinite(norm)):
             return None

@@ -133,7 +133,9 @@ class AudioTower(_Tower):
         padded = F.pad(waveforms, (0, max(0, count * window - length)))[:, : count * window]
         rows = reflected(padded.reshape(-1, window), left.flatten(), front_end(encoder))
         most = encoder.frames(window)
-        features = encoder.features(rows)[:, :most]
+        # Autocast would multiply in half precision what a logarithm is then taken of.
+        with torch.autocast(rows.device.type, enabled=False):
+            features = encoder.features(rows)[:, :most]
         frames = [min(most, encoder.frames(n)) if n else 0 for n in left.flatten().tolist()]
         return features, torch.tensor(frames, device=waveforms.device), count
 

@@ -90,9 +90,13 @@ def of_one_process(recipe: RetrievalRecipe, *, batch: int | None = None) -> Retr
     """The recipe of one stage as a single process goes through it: its share of a batch, or a
     `batch` in one portion."""
     optimiser = recipe.optimiser
-    share = {"batch": optimiser.batch // recipe.run.devices, "accumulate": optimiser.accumulate}
+    share: dict[str, object] = {
+        "batch": optimiser.batch // recipe.run.devices,
+        "accumulate": optimiser.accumulate,
+        "non_finite": "skip",  # what a batch of noise is refused for is told here
+    }
     if batch is not None:
-        share = {"batch": batch, "accumulate": 1}
+        share |= {"batch": batch, "accumulate": 1}
     run = {"devices": 1, "decode": "ahead", "loggers": ()}
     text = {"p_back_translation": 0.0}
     document = merged(recipe.model_dump(), {"optimiser": share, "run": run})
@@ -201,7 +205,11 @@ class Trials:
             begun = self._now()
             means = stage.learn(lessons)
             if means is None:
-                raise DataError("the loss or the gradient of a batch of noise is not finite")
+                raise DataError(
+                    "the loss or the gradient of a batch of noise is not finite",
+                    remedy="lower optimiser.learning_rate, set optimiser.clip_norm, or "
+                    "run.precision=fp32",
+                )
             learn.append(self._now() - begun)
             loss = means["loss"]
             del lessons
