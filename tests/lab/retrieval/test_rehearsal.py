@@ -88,6 +88,7 @@ def test_a_recipe_is_told_in_figures_and_words(
         assert part in told
 
 
+@pytest.mark.slow
 def test_sizes_are_those_of_the_files_that_a_run_leaves(
     document: Document, recipe_of: Any, home: Path
 ) -> None:
@@ -114,6 +115,7 @@ def _tensor_bytes(value: Any) -> int:
     return sum(map(_tensor_bytes, value)) if isinstance(value, list) else 0
 
 
+@pytest.mark.slow
 def test_a_run_that_stands_there_is_resumed_and_left_alone(
     document: Document, recipe_of: Any, home: Path
 ) -> None:

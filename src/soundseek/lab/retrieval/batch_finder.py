@@ -151,7 +151,9 @@ def find_batch(
             batch = largest_by_bisection(lambda n: measure(n).peak_bytes is not None, most)
         else:
             assert limit_bytes is not None
-            batch = largest_by_growth(lambda n: measure(n).peak_bytes, most, limit_bytes)
+            batch = largest_by_growth(
+                lambda n: measure(n).peak_bytes, most, limit_bytes, idle=resident()
+            )
     if batch is None:
         raise DataError(
             f"not even {_SMALLEST} pairs of the longest sounds train in memory",
@@ -191,14 +193,16 @@ def largest_by_bisection(fits: Callable[[int], bool], most: int) -> int | None:
     return low
 
 
-def largest_by_growth(peak: Callable[[int], int | None], most: int, limit: int) -> int | None:
+def largest_by_growth(
+    peak: Callable[[int], int | None], most: int, limit: int, *, idle: int = 0
+) -> int | None:
     """The largest n of 2 … `most` found whose measured `peak` is within `limit`, without trying one
     that those before say is beyond it.
 
-    Two small ones tell how much a pair takes; each next one is at most four times the largest so
-    far. None where not even 2 fit.
+    `idle` is taken before any; the last two tell how much a pair takes; each next one is at most
+    four times the largest so far. None where not even 2 fit.
     """
-    points: list[tuple[int, int]] = []
+    points = [(0, idle)]
     n = min(_SMALLEST, most)
     while n >= _SMALLEST:
         size = peak(n)
@@ -206,21 +210,16 @@ def largest_by_growth(peak: Callable[[int], int | None], most: int, limit: int) 
             break
         points.append((n, size))
         following = min(most, expected(points, limit), n * _GROWTH)
-        if following <= n or (len(points) > 2 and following < most and following < n * _CLOSE):
+        if following <= n or (len(points) > 3 and following < most and following < n * _CLOSE):
             break
         n = following
-    return points[-1][0] if points else None
+    return points[-1][0] or None
 
 
 def expected(points: Sequence[tuple[int, int]], limit: int) -> int:
-    """The n whose size comes near to `limit` if it goes on along the last two (n, size), or, of one
-    alone, if all of its size were for its n."""
-    n, size = points[-1]
-    if len(points) == 1:
-        slope = size / n
-    else:
-        before, smaller = points[-2]
-        slope = max(size - smaller, 0) / (n - before)
+    """The n whose size comes near to `limit` if it goes on along the last two (n, size)."""
+    (before, smaller), (n, size) = points[-2:]
+    slope = max(size - smaller, 0) / (n - before)
     room = (limit - size) * _CAUTION
     if room <= 0:
         return n
