@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
 
+from soundseek.lab.reporting import report
 from soundseek.lab.reporting.report import write_report
-from soundseek.lab.retrieval import report
 from soundseek.lab.retrieval.train import train
 from soundseek.lab.similarities import open_similarities
 from support.pages import read_page
