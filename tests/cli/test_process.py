@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from support.command_line import process, succeeded, typed, write_sounds
+from support.command_line import hears_ctrl_c, process, succeeded, typed, write_sounds
 from support.tiny_bundle import noise
 
 HEAVY = ("av", "librosa", "onnx", "rich", "soundfile", "soxr", "torch", "transformers")
@@ -68,9 +69,13 @@ def test_exit_codes(arguments: list[str], code: int, sounds: dict[str, Path]) ->
     assert b"Traceback" not in err
 
 
-def test_a_reader_that_stops_reading_is_no_error(sounds: dict[str, Path], home: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_stops_reading_is_no_error(
+    sounds: dict[str, Path], home: Path, unbuffered: str
+) -> None:
     (home / "queries.txt").write_text("high\n" * 400)
-    with process("search", "--queries", "queries.txt", "--json") as running:
+    env = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with process("search", "--queries", "queries.txt", "--json", env=env) as running:
         assert running.stdout is not None
         assert running.stdout.readline() == b"{\n"
         running.stdout.close()
@@ -127,12 +132,6 @@ def test_ctrl_c_keeps_what_is_done_and_says_how_to_go_on(home: Path) -> None:
     again = typed("index", "sounds")
     assert again.exit_code == 0
     assert "6 known" in again.stdout
-
-
-def hears_ctrl_c() -> None:
-    """A process that was started in the background, as these tests may be, ignores Ctrl-C and
-    hands that down."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until_stored(database: Path, clips: int) -> None:

@@ -21,7 +21,7 @@ pytest.importorskip("torch")
 import torch
 
 from soundseek.lab.retrieval.synthetic import write_synthetic_corpus
-from support.command_line import process, succeeded, typed
+from support.command_line import hears_ctrl_c, process, succeeded, typed
 from support.killed_runs import KILLS
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -127,7 +127,7 @@ def test_a_training_killed_twenty_times_comes_to_the_same_result(recipe: Path, h
 
 
 def test_ctrl_c_ends_a_training_and_it_goes_on(recipe: Path, home: Path) -> None:
-    running = process("train", recipe, "--out", "stopped")
+    running = process("train", recipe, "--out", "stopped", preexec_fn=hears_ctrl_c)
     limit = time.monotonic() + 120
     while not Path("stopped/last.pt").exists() and time.monotonic() < limit:
         time.sleep(0.02)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,12 @@ def process(*arguments: str | Path, **options: object) -> subprocess.Popen[bytes
     words = [sys.executable, "-m", "soundseek", *map(os.fspath, arguments)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(words, **{**pipes, **options})  # type: ignore[call-overload, no-any-return]
+
+
+def hears_ctrl_c() -> None:
+    """For `preexec_fn`: a process that was started in the background, as tests may be, ignores
+    Ctrl-C and hands that down."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def live_in(folder: Path, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,6 +34,11 @@ _REMEDIES = {
 }
 
 
+class OutputClosedError(Exception):
+    """Nobody reads the output any more. Of the operating system's own error click would make an
+    exit code of 1."""
+
+
 def guarded(command: Callable[[], object]) -> int:
     """Run `command` and return the exit code of the process.
 
@@ -49,6 +54,9 @@ def guarded(command: Callable[[], object]) -> int:
         return _fail(error.format_message(), _usage_remedy(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", None, INTERRUPTED)
+    except OutputClosedError:
+        _discard_output()
+        return DONE
     except SoundseekError as error:
         return _fail(error.message, error.remedy, WRONG_USE)
     except OSError as error:

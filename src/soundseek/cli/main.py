@@ -80,6 +80,19 @@ class Face(LazyGroup):
 
         sys.exit(guarded(command))
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that the arguments name."""
+        import errno
+
+        from soundseek.cli.exits import OutputClosedError
+
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                raise
+            raise OutputClosedError from error
+
 
 @click.group(
     "soundseek",

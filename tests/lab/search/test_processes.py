@@ -18,6 +18,7 @@ pytest.importorskip("torch")
 pytest.importorskip("optuna")
 
 from soundseek.lab.search.findings import Findings, findings
+from support.command_line import hears_ctrl_c
 from support.retrieval import silent
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -58,12 +59,6 @@ def begun(script: Path, *words: str) -> subprocess.Popen[str]:
         start_new_session=True,
         preexec_fn=hears_ctrl_c,
     )
-
-
-def hears_ctrl_c() -> None:
-    """A process that was started in the background, as these tests may be, ignores Ctrl-C and
-    hands that down."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_for(process: subprocess.Popen[str], *words: str) -> None:
