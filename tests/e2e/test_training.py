@@ -34,7 +34,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def recipe(corpus: Path, home: Path) -> Path:
-    """Ninety steps, with all that has a state of its own."""
+    """Hundreds of steps, with all that has a state of its own."""
     document = {
         "system": "retrieval",
         "name": "test/killed",
@@ -62,7 +62,7 @@ def recipe(corpus: Path, home: Path) -> Path:
             "kind": "adamw",
             "learning_rate": 0.002,
             "batch": 4,
-            "epochs": 15,
+            "epochs": 60,
             "ema": 0.9,
             "frozen_epochs": {"text.encoder": 3},
             "schedule": {"kind": "plateau", "monitor": "mAP@10", "patience": 1},
