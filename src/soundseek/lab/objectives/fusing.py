@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from soundseek.errors import RecipeError
 from soundseek.lab.objectives.table import ModelFacts
 from soundseek.lab.text_encoders import FusingTextEncoder
+
+FUSING_TERMS: Final = ("matching", "masked_lm")
+"""The terms that let the text encoder attend to sound."""
 
 
 def fusing_encoder(term: str, model_facts: ModelFacts) -> FusingTextEncoder:

@@ -16,6 +16,7 @@ from soundseek.lab.audio_encoders import (
     encoder_class,
     load,
 )
+from soundseek.lab.objectives.fusing import FUSING_TERMS
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.objectives.table import ModelFacts
 from soundseek.lab.published_weights import WEIGHTS, find_weights
@@ -30,8 +31,6 @@ from soundseek.lab.text_encoders import (
 )
 from soundseek.text.normalise import normalise_caption
 
-# Terms that let the text encoder attend to sound.
-_FUSING = ("matching", "masked_lm")
 _OF_A_HUB = ("clap",)
 
 
@@ -199,5 +198,5 @@ def _rebuilt_audio_encoder(audio: Audio, resources: Mapping[str, Any]) -> AudioE
 
 def _fusing_options(recipe: RetrievalRecipe, audio_width: int) -> dict[str, Any]:
     stages = [stage for _, stage in recipe.plain_stages()]
-    fuses = any(term.term in _FUSING for stage in stages for term in stage.objective)
+    fuses = any(term.term in FUSING_TERMS for stage in stages for term in stage.objective)
     return {"cross_attention": True, "audio_width": audio_width} if fuses else {}

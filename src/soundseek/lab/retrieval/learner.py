@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from soundseek.lab.augment.settings import AudioAugment
+from soundseek.lab.objectives.fusing import FUSING_TERMS
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.retrieval.batches import Batch
 from soundseek.lab.retrieval.gathering import gathered
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.outputs import pair_batch
-
-_READ_WHILE_LISTENING: Final = ("matching", "masked_lm")
 
 
 class Lesson:
@@ -70,7 +69,7 @@ class Learner(nn.Module):
             correspondences=lesson.correspondences,
         )
         if self._fabric.world_size > 1:
-            fusing = any(key.startswith(_READ_WHILE_LISTENING) for key in self.objective.terms)
+            fusing = any(key.startswith(FUSING_TERMS) for key in self.objective.terms)
             pairs = gathered(pairs, self._fabric, sequences=fusing)
         terms: Mapping[str, Tensor] = self.objective(pairs)
         return terms
