@@ -19,9 +19,10 @@ from soundseek.lab.retrieval.recipe import RetrievalRecipe, Source
 from soundseek.lab.retrieval.rerank import match_logits, matching_head, rerank_run
 from soundseek.lab.retrieval.sequences import hear_sequences
 from soundseek.lab.retrieval.train import train
-from soundseek.lab.retrieval.trained import KEPT, keep, load_trained
+from soundseek.lab.retrieval.trained import keep, load_trained
 from soundseek.lab.systems import load_recipe, small
 from soundseek.lab.systems import train as train_any
+from soundseek.lab.training.kept import KEPT
 from support.lively_weights import enlivened
 from support.retrieval import Document, silent
 

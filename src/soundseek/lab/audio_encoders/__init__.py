@@ -68,6 +68,7 @@ AUDIO_ENCODERS: Final[Mapping[str, Row]] = MappingProxyType(
         "passt_l": Row(f"{_HERE}.passt:Passt", {"depth": 7}),
         "yamnet": Row(f"{_HERE}.yamnet:YamnetEncoder"),
         "clap": Row(f"{_HERE}.clap:ClapAudio"),
+        "bundle": Row(f"{_HERE}.bundled:BundledModel"),
     }
 )
 

@@ -31,7 +31,7 @@ from soundseek.lab.text_encoders import (
 )
 from soundseek.text.normalise import normalise_caption
 
-_OF_A_HUB = ("clap",)
+_NAMED = ("clap", "bundle")
 
 
 def build_model(recipe: RetrievalRecipe, texts: Sequence[str]) -> RetrievalModel:
@@ -191,8 +191,8 @@ def _weighted(
             f"{name} is to be pretrained, and no checkpoint is named",
             remedy="set its checkpoint=FILE, or weights=random to start from nothing",
         )
-    # Encoders of a hub take its names, which are no files of ours.
-    published = name not in _OF_A_HUB or checkpoint in WEIGHTS
+    # What these are loaded from has a name, which is no file of ours.
+    published = name not in _NAMED or checkpoint in WEIGHTS
     place = find_weights(checkpoint) if published else checkpoint
     return load(name, checkpoint=place, options=options)
 

@@ -19,11 +19,12 @@ from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.retrieval.build import build_text_encoder, written_as
 from soundseek.lab.retrieval.clips import test_clips
 from soundseek.lab.retrieval.prepare import Say
-from soundseek.lab.retrieval.recipe import Data, Published, Run, Text
+from soundseek.lab.retrieval.recipe import Data, Published, Text
 from soundseek.lab.retrieval.report import SCORES, write_scores
 from soundseek.lab.retrieval.towers import TextTower
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.similarities import similarities
+from soundseek.lab.training.settings import Run
 
 _NAMES = ("id", "file_name")
 _CAPTIONS = ("caption_predicted", "prediction", "caption")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from soundseek.lab.retrieval.recipe import Schedule
+from soundseek.lab.training.settings import Schedule
 
 
 @dataclass

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundseek.lab.retrieval.recipe import Schedule
-from soundseek.lab.retrieval.schedules import Rate
+from soundseek.lab.training.schedules import Rate
+from soundseek.lab.training.settings import Schedule
 
 pytestmark = pytest.mark.lab
 
