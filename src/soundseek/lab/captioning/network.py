@@ -90,6 +90,7 @@ def _pretrained(
             remedy=f"set text.tokenizer={model}",
         )
     config = _config({**sizes, **{name: getattr(given, name) for name in _OF_A_MODEL}}, tokens)
+    network: nn.Module
     network, _ = hub.load_network(
         getattr(hub.transformers_library(), _KIND),
         config,
@@ -118,10 +119,8 @@ def _refuse_other_sizes(settings: CaptionNetwork, given: Any, model: str) -> Non
 
 
 def _trimmed(network: Any, encoder: str) -> nn.Module:
-    from transformers import GenerationConfig
-
     # What is generated is settled by `decoding` alone; transformers would fill gaps from here.
-    network.generation_config = GenerationConfig()
+    network.generation_config = hub.transformers_library().GenerationConfig()
     if encoder == "none":
         # Parameters that nothing uses would be saved, averaged and waited for.
         network.model.encoder = nn.Identity()

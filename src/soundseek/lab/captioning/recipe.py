@@ -131,8 +131,8 @@ class Decoding(Section):
     twice, 0: they may. `length_penalty`: power of the length by which a beam's score is divided.
     `words`: a file of the only words to be used.
 
-    `force_bos`: the first token is the start of a sentence, whatever is likelier. (The greedy search
-    of the 2022 baseline overwrites the token it chose there, which comes to the same.)
+    `force_bos`: the first token is the start of a sentence, whatever is likelier. The greedy search
+    of the 2022 baseline overwrites the token that it chose there, which comes to the same.
     """
 
     method: Literal["beam", "greedy", "nucleus"] = "beam"
@@ -223,7 +223,7 @@ def _network_problems(network: CaptionNetwork) -> list[_Impossible]:
         found.append(
             _Impossible(
                 ("network", "hidden"),
-                "one layer has no state before it: set network.encoder_layers of 2 or more, or mean",
+                "of one layer there is one state: set network.encoder_layers of 2 or more",
                 network.hidden,
             )
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
 import torch
@@ -64,8 +63,8 @@ class CaptionTokens:
         self.bos, self.pad, self.eos = (int(known[name]) for name in names)
         self.vocabulary = 1 + max(known.values())
         self.max_tokens = max_tokens
-        self._settings = {"lowercase": lowercase, "strip_punctuation": strip_punctuation}
-        self._written = partial(normalise_caption, **self._settings)
+        self._lowercase = lowercase
+        self._strip_punctuation = strip_punctuation
         self._tokenizer.enable_truncation(max_tokens)
         # Some files ask for a fixed length: padding to the longest replaces it.
         self._tokenizer.enable_padding(pad_id=self.pad, pad_token=names.pad)
@@ -84,18 +83,25 @@ class CaptionTokens:
 
     def resources(self) -> dict[str, Any]:
         """What `from_resources` needs, as JSON holds it."""
-        return {"document": self.document, "max_tokens": self.max_tokens, **self._settings}
+        return {
+            "document": self.document,
+            "max_tokens": self.max_tokens,
+            "lowercase": self._lowercase,
+            "strip_punctuation": self._strip_punctuation,
+        }
 
     def written(self, caption: str) -> str:
         """How a caption is spelt before it is cut into tokens."""
-        return self._written(caption)
+        return normalise_caption(
+            caption, lowercase=self._lowercase, strip_punctuation=self._strip_punctuation
+        )
 
     def encode(self, captions: Sequence[str]) -> Tokens:
         """Captions → `ids` int64 and `mask` bool `[captions, longest]`. Raises `DataError` for no
         captions, and for one without a letter."""
         if not captions:
             raise DataError("there are no captions to encode", remedy="give at least one")
-        texts = [self._written(caption) for caption in captions]
+        texts = [self.written(caption) for caption in captions]
         for caption, text in zip(captions, texts, strict=True):
             if not text:
                 raise DataError(

@@ -51,6 +51,14 @@ def build_audio_side(audio: Audio) -> AudioEncoderModule:
     return _weighted(audio.encoder, audio.weights, audio.checkpoint, audio.options)
 
 
+def rebuild_audio_side(audio: Audio, resources: Mapping[str, Any]) -> AudioEncoderModule:
+    """The audio encoder that `resources` describes, its weights to be loaded."""
+    from_resources = getattr(encoder_class(audio.encoder), "from_resources", None)
+    if from_resources is not None:
+        return cast("AudioEncoderModule", from_resources(resources))
+    return build_audio_encoder(audio.encoder, resources)
+
+
 def build_text_encoder(
     text: Text, texts: Sequence[str], fusing: Mapping[str, Any] = MappingProxyType({})
 ) -> TextEncoderModule:
@@ -78,7 +86,7 @@ def written_as(text: Text) -> Callable[[str], str] | None:
 
 def rebuild_model(recipe: RetrievalRecipe, resources: Mapping[str, Any]) -> RetrievalModel:
     """The model of a recipe without its pretrained files, for a state dict to be loaded into."""
-    audio = _rebuilt_audio_encoder(recipe.audio, resources["audio"])
+    audio = rebuild_audio_side(recipe.audio, resources["audio"])
     text = text_encoder_class(recipe.text.encoder).from_resources(resources["text"])
     return _assembled(recipe, audio, text)
 
@@ -187,13 +195,6 @@ def _weighted(
     published = name not in _NAMED or checkpoint in WEIGHTS
     place = find_weights(checkpoint) if published else checkpoint
     return load(name, checkpoint=place, options=options)
-
-
-def _rebuilt_audio_encoder(audio: Audio, resources: Mapping[str, Any]) -> AudioEncoderModule:
-    from_resources = getattr(encoder_class(audio.encoder), "from_resources", None)
-    if from_resources is not None:
-        return cast("AudioEncoderModule", from_resources(resources))
-    return build_audio_encoder(audio.encoder, resources)
 
 
 def _fusing_options(recipe: RetrievalRecipe, audio_width: int) -> dict[str, Any]:
