@@ -1,0 +1,3 @@
+"""Placeholder."""
+def tokens(text: str) -> list[str]:
+    return text.lower().split()
