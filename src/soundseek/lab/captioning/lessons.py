@@ -120,5 +120,7 @@ class LessonMaker:
             [self.noise if clip < first_text else self.text_noise for clip in lesson.clips]
         )
         lengths = lesson.steps.norm(dim=2, keepdim=True)
-        moved = F.normalize(lesson.steps, dim=2) + amounts[:, None, None] * F.normalize(drawn, dim=2)
+        moved = F.normalize(lesson.steps, dim=2) + amounts[:, None, None] * F.normalize(
+            drawn, dim=2
+        )
         lesson.steps = F.normalize(moved, dim=2) * lengths

@@ -10,8 +10,8 @@ from typing import Any
 from torch import Tensor
 
 from soundseek.lab.captioning.events import event_steps
-from soundseek.lab.captioning.hearing import with_events
 from soundseek.lab.captioning.heard import heard_once, weights_mark
+from soundseek.lab.captioning.hearing import with_events
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.data.manifest import Clip

@@ -120,9 +120,6 @@ def _heard(
         return steps.to(model.device), mask.to(model.device)
     sounds = part.sounds
     waveforms, samples = padded(
-        [
-            at_least(sounds.store.read(clip, 0, sounds.most), sounds.least)
-            for clip in clips
-        ]
+        [at_least(sounds.store.read(clip, 0, sounds.most), sounds.least) for clip in clips]
     )
     return model.hear(waveforms.to(model.device), samples.to(model.device))

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from soundseek.errors import DataError
 from soundseek.lab.captioning.build import resources_of
 from soundseek.lab.captioning.lessons import Lesson, LessonMaker
-from soundseek.lab.captioning.prepare import Part, Say
 from soundseek.lab.captioning.model import CaptioningModel
+from soundseek.lab.captioning.prepare import Part, Say
 from soundseek.lab.captioning.recipe import CaptioningRecipe, CaptionObjective
 from soundseek.lab.captioning.trained import keep
 from soundseek.lab.devices import reduced
@@ -160,5 +160,6 @@ def sound_of(model: CaptioningModel, lesson: Lesson) -> tuple[Tensor, Tensor]:
     """Steps and their mask on the model's device: as they were heard before, or heard now."""
     if lesson.steps is not None and lesson.mask is not None:
         return lesson.steps.to(model.device), lesson.mask.to(model.device)
-    assert lesson.waveforms is not None and lesson.samples is not None
+    assert lesson.waveforms is not None
+    assert lesson.samples is not None
     return model.hear(lesson.waveforms.to(model.device), lesson.samples.to(model.device))

@@ -32,7 +32,8 @@ def with_texts(
     if settings is None:
         return part
     encoder = model.audio.encoder
-    assert isinstance(encoder, BundledModel) and part.heard is not None
+    assert isinstance(encoder, BundledModel)
+    assert part.heard is not None
     folder = Path(recipe.data.folder)
     texts = unique(text for name in settings.files for text in read_captions_csv(folder / name))
     texts = [text for text in texts if any(character.isalnum() for character in text)]

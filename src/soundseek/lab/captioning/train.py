@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -146,5 +145,3 @@ class _Training:
                 {"training": train.clips, "validation": validation.clips},
                 {**train.left_out, **validation.left_out},
             )
-
-

@@ -277,9 +277,7 @@ class _Run:
         return np.array([values[clip] for clip in self.ids], dtype=np.float64)
 
 
-def _checked(
-    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]
-) -> list[str]:
+def _checked(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> list[str]:
     if not references:
         raise DataError("there is no clip to score", remedy="give references and predictions")
     lacking = [clip for clip in references if clip not in predictions]

@@ -1,3 +1,5 @@
 """Placeholder."""
+
+
 def tokens(text: str) -> list[str]:
     return text.lower().split()
