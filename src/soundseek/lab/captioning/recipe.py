@@ -10,7 +10,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from soundseek.lab.audio_encoders import AUDIO_ENCODERS
 from soundseek.lab.recipe_files import RecipeBase, Section, name_in
-from soundseek.lab.retrieval.recipe import Data, Optimiser, Run
+from soundseek.lab.retrieval.recipe import Data
+from soundseek.lab.training.settings import Optimiser, Run
 
 CaptionFigure = Literal[
     "bleu_1", "bleu_2", "bleu_3", "bleu_4", "meteor", "rouge_l", "cider", "spice", "spider"
