@@ -105,6 +105,10 @@ SAID: dict[str, dict[str, Any]] = {
         "audio.options.frontend": "dcase2022_16k",
         "audio.options.frozen_cnn": True,
     },
+    "cmu2022/sound_events": {
+        "audio.events.tagger": "panns_cnn14_decision_level_max",
+        "audio.events.threshold": 0.5,
+    },
     "cau2022/transfer_plateau_unfrozen": {"audio.options.frozen_cnn": False},
     "surrey2022/cnn14_bert": {
         "optimiser.kind": "adam",

@@ -16,6 +16,7 @@ from soundseek.lab.audio_encoders import (
     encoder_class,
     load,
 )
+from soundseek.lab.audio_encoders.panns import AUDIOSET_CLASSES
 from soundseek.lab.objectives.fusing import FUSING_TERMS
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.objectives.table import ModelFacts
@@ -173,7 +174,8 @@ def _width(audio: Audio, encoder: AudioEncoderModule) -> int:
 
 def tagger_classes(events: Events) -> int:
     """How many classes a tagger has."""
-    return int(events.options.get("classes", 527))
+    own = getattr(encoder_class(events.tagger), "CLASSES", AUDIOSET_CLASSES)
+    return int(events.options.get("classes", own))
 
 
 def _weighted(
