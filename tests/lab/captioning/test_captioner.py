@@ -38,9 +38,7 @@ def by_hand(made: Captioner, sequence: Tensor, mask: Tensor, labels: Tensor, **m
         "mean": sum(encoded.hidden_states) / len(encoded.hidden_states),
         "mean_last_two": (encoded.hidden_states[-1] + encoded.hidden_states[-2]) / 2,
     }[made.resources()["settings"]["hidden"]]
-    return network(
-        encoder_outputs=[states], attention_mask=mask.long(), labels=labels, **more
-    )
+    return network(encoder_outputs=[states], attention_mask=mask.long(), labels=labels, **more)
 
 
 @pytest.mark.parametrize("hidden", ["last", "mean", "mean_last_two"])
@@ -77,9 +75,7 @@ def test_the_baselines_loss_counts_pads_up_to_the_most_tokens() -> None:
     assert losses.counts.tolist() == [made.tokens.max_tokens] * 2
     torch.testing.assert_close(made.loss(sequence, mask, ids, pads_in_loss=True), expected.loss)
     # However the batch is padded.
-    torch.testing.assert_close(
-        made.loss(sequence, mask, labels, pads_in_loss=True), expected.loss
-    )
+    torch.testing.assert_close(made.loss(sequence, mask, labels, pads_in_loss=True), expected.loss)
     difference = made.loss(sequence, mask, ids) - expected.loss
     assert abs(difference.item()) > 1e-3
 

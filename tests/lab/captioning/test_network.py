@@ -78,9 +78,7 @@ def test_pretrained_weights_are_the_folders(
 
 def test_other_sizes_than_the_folders_are_all_told(folder: Path, cut: CaptionTokens) -> None:
     with pytest.raises(RecipeError, match=r"decoder_layers 3, not 2; ffn 32, not 24"):
-        build_network(
-            sizes(weights="pretrained", model=str(folder), decoder_layers=3, ffn=32), cut
-        )
+        build_network(sizes(weights="pretrained", model=str(folder), decoder_layers=3, ffn=32), cut)
 
 
 def test_another_tokenizer_than_the_folders_is_refused(folder: Path, cut: CaptionTokens) -> None:

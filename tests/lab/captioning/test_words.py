@@ -20,9 +20,7 @@ pytestmark = pytest.mark.lab
 # Some are the beginnings of others; some are in the vocabulary, others are spelt.
 WORDS = ["a", "an", "and", "dog", "dogs", "rain", "raincoat", "dog's", "été"]
 PAIRS = tokens()
-WHOLE = CaptionTokens(
-    tokenizer_json("bert"), max_tokens=24, lowercase=True, strip_punctuation=True
-)
+WHOLE = CaptionTokens(tokenizer_json("bert"), max_tokens=24, lowercase=True, strip_punctuation=True)
 
 
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=6))
