@@ -14,13 +14,13 @@ from soundseek.lab.run_loggers import LOGGERS
 class Schedule(Section):
     """How the learning rate goes, after a linear warm-up of `warmup_epochs`.
 
-    `cosine`: from the peak to `last_rate` over `decay_epochs` (default: all that remain);
+    `cosine`, `linear`: from the peak to `last_rate` over `decay_epochs` (default: all that remain);
     `step`: times `factor` every `every_epochs`; `exponential`: times `factor` every epoch;
     `plateau`: times `factor` when `monitor` did not gain `threshold` for more than `patience`
     validations.
     """
 
-    kind: Literal["constant", "cosine", "step", "exponential", "plateau"] = "constant"
+    kind: Literal["constant", "cosine", "linear", "step", "exponential", "plateau"] = "constant"
     warmup_epochs: float = Field(default=0.0, ge=0)
     last_rate: float = Field(default=0.0, ge=0)
     decay_epochs: float | None = Field(default=None, gt=0)
