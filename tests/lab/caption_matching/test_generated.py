@@ -55,6 +55,13 @@ def test_a_clip_may_have_several_rows_and_several_captions_in_each(tmp_path: Pat
         "a\t20\train",
     )
     assert read_generated(windows) == {"a": ["rain", "wind", "rain"], "b": [""]}
+    printed = table(
+        tmp_path / "c.csv",
+        "path,file_name,start_s,end_s,caption,score",
+        "x/a.wav,a.wav,0,10,rain,-1.5",
+        "x/a.wav,a.wav,10,20,wind,-2.5",
+    )
+    assert read_generated(printed) == {"a.wav": ["rain", "wind"]}
     columns = table(
         tmp_path / "b.csv", "file_name,caption_1,caption_2", "x.wav,rain,wind", "y.wav,,", "z,,bell"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -122,15 +122,15 @@ def read_generated(place: Path) -> dict[str, list[str]]:
             first = file.readline()
             file.seek(0)
             rows = csv.reader(file, delimiter="\t" if "\t" in first else ",")
-            header = [cell.strip() for cell in next(rows, [])]
-            return _read(rows, header, path)
+            return _read(rows, path, lambda: rows.line_num)
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is not in UTF-8", remedy="save it in UTF-8") from error
     except csv.Error as error:
         raise DataError(f"{path} cannot be read: {error}", remedy="write it anew") from error
 
 
-def _read(rows: csv._reader, header: list[str], path: Path) -> dict[str, list[str]]:
+def _read(rows: Iterator[list[str]], path: Path, line: Callable[[], int]) -> dict[str, list[str]]:
+    header = [cell.strip() for cell in next(rows, [])]
     name = next((header.index(column) for column in _NAMES if column in header), None)
     numbered = [place for place, column in enumerate(header) if _NUMBERED.fullmatch(column)]
     single = next((header.index(column) for column in _CAPTIONS if column in header), None)
@@ -147,7 +147,7 @@ def _read(rows: csv._reader, header: list[str], path: Path) -> dict[str, list[st
             continue
         if len(row) != len(header):
             raise DataError(
-                f"{path}, line {rows.line_num}: {len(row)} cells, but the header has {len(header)}",
+                f"{path}, line {line()}: {len(row)} cells, but the header has {len(header)}",
                 remedy="complete the row, and put texts that hold commas in double quotes",
             )
         captions = [caption for place in texts if (caption := row[place].strip())]

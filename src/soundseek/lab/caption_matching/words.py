@@ -48,4 +48,5 @@ class Postings:
             return np.zeros(self._rows)
         holders = np.concatenate([self._holders[span] for span, _ in spans])
         values = np.concatenate([self._values[span] * value for span, value in spans])
-        return np.bincount(holders, weights=values, minlength=self._rows)
+        summed: NDArray[np.float64] = np.bincount(holders, values, self._rows).astype(np.float64)
+        return summed

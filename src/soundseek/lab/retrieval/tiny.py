@@ -62,7 +62,7 @@ def tiny_ensemble(recipe: EnsembleRecipe, folder: Path) -> EnsembleRecipe:
     members = [
         {
             "recipe": model.recipe.name,
-            "difference": tiny(model.recipe, folder).model_dump(),
+            "difference": _tiny_member(model.recipe, folder).model_dump(),
             "seeds": [model.recipe.seed],
         }
         for model in chosen
@@ -84,6 +84,14 @@ def tiny_caption_match(recipe: CaptionMatchRecipe, folder: Path) -> CaptionMatch
     document["captions"] = str(_made_up_captions(root))
     document["name"] = _name(recipe.name)
     return validated(CaptionMatchRecipe, document, recipe.name)
+
+
+def _tiny_member(
+    recipe: RetrievalRecipe | CaptionMatchRecipe, folder: Path
+) -> RetrievalRecipe | CaptionMatchRecipe:
+    if isinstance(recipe, CaptionMatchRecipe):
+        return tiny_caption_match(recipe, folder)
+    return tiny(recipe, folder)
 
 
 def _made_up_captions(root: Path) -> Path:
