@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "moments": Entry(
             "soundseek.cli.moments:moments", "Find where in a long file it sounds so.", _FIND
         ),
+        "caption": Entry("soundseek.cli.caption:caption", "Describe sounds in words.", _FIND),
         "duplicates": Entry(
             "soundseek.cli.duplicates:duplicates", "List sounds that are there twice.", _KEEP
         ),

@@ -96,7 +96,7 @@ def _tower(recipe: CaptioningRecipe, encoder: AudioEncoderModule) -> AudioTower:
 
 def _as_retrieval(audio: CaptionAudio) -> Audio:
     """The same encoder as a retrieval recipe names it."""
-    return Audio(**audio.model_dump(exclude={"events"}), projection=None)
+    return Audio(**audio.model_dump(exclude={"events", "noise"}), projection=None)
 
 
 def _tagger_of(audio: CaptionAudio) -> Events:

@@ -56,7 +56,8 @@ class CaptionAudio(Section):
     name; random weights must be asked for.
 
     `frozen`: it does not learn; what it hears is computed once and kept. `max_s`, `window_s`: as in
-    retrieval recipes.
+    retrieval recipes. `noise`: in training, each step that a frozen encoder hears moves by a random
+    vector of so many times its length, and gets its own length again.
     """
 
     encoder: Annotated[str, name_in(AUDIO_ENCODERS, "audio encoder")]
@@ -66,7 +67,25 @@ class CaptionAudio(Section):
     frozen: bool = True
     max_s: float = Field(default=30.0, gt=0)
     window_s: float | None = Field(default=None, gt=0)
+    noise: float = Field(default=0.0, ge=0)
     events: CaptionEvents | None = None
+
+
+class CaptionTexts(Section):
+    """Captions without sounds, to learn to write from: in the place of a sound stands the vector
+    that the text side of a bundle makes of the caption itself, moved by `noise` as for sounds. Text
+    and sound meet in one space there, and noise covers the gap between them (CapDec: Nukrai, Mokady
+    and Globerson 2022; for sounds Kouzelis and Katsouros 2023). For `audio.encoder: bundle` only.
+
+    `files`: CSVs with columns caption or caption_1, caption_2 …, below `data.folder`; `joined`: so
+    many pairs of them besides, as two steps; `most`: at most so many of the files' captions, drawn
+    by the seed.
+    """
+
+    files: tuple[str, ...] = Field(min_length=1)
+    joined: int = Field(default=0, ge=0)
+    most: int | None = Field(default=None, ge=1)
+    noise: float = Field(default=0.0, ge=0)
 
 
 class Adapter(Section):
@@ -162,6 +181,7 @@ class CaptioningRecipe(RecipeBase):
     system: Literal["captioning"]
     published: PublishedCaptions | None = None
     data: Data
+    texts: CaptionTexts | None = None
     audio: CaptionAudio
     adapter: Adapter = Adapter()
     network: CaptionNetwork = CaptionNetwork()
@@ -177,6 +197,7 @@ class CaptioningRecipe(RecipeBase):
             *_network_problems(self.network),
             *_text_problems(self),
             *_decoding_problems(self.decoding, self.network.positions),
+            *_hearing_problems(self),
         ]
         if self.adapter.hidden is not None and self.adapter.layers < 2:
             found.append(
@@ -255,6 +276,43 @@ def _text_problems(recipe: CaptioningRecipe) -> list[_Impossible]:
                 ("text", "max_tokens"),
                 f"the network has {recipe.network.positions} positions",
                 recipe.text.max_tokens,
+            )
+        )
+    return found
+
+
+def _hearing_problems(recipe: CaptioningRecipe) -> list[_Impossible]:
+    audio, found = recipe.audio, []
+    if recipe.texts is not None and audio.encoder != "bundle":
+        found.append(
+            _Impossible(
+                ("texts",),
+                f"{audio.encoder} has no text side: leave it out, or set audio.encoder: bundle",
+                recipe.texts,
+            )
+        )
+    if audio.encoder == "bundle" and not audio.frozen:
+        found.append(_Impossible(("audio", "frozen"), "a bundle does not learn: set it", False))
+    if not audio.frozen and audio.events is not None:
+        found.append(
+            _Impossible(
+                ("audio", "events"), "they are heard once: set audio.frozen: true", audio.events
+            )
+        )
+    if not audio.frozen and audio.noise:
+        found.append(
+            _Impossible(
+                ("audio", "noise"),
+                "it is for what was heard before: set audio.frozen: true",
+                audio.noise,
+            )
+        )
+    if recipe.optimiser.schedule.kind == "plateau" and recipe.optimiser.schedule.monitor != "loss":
+        found.append(
+            _Impossible(
+                ("optimiser", "schedule", "monitor"),
+                "a captioner is validated by its loss: set it to loss",
+                recipe.optimiser.schedule.monitor,
             )
         )
     return found

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from soundseek.errors import DataError
 from soundseek.lab.encodings import Tokens

@@ -76,7 +76,10 @@ def tiny_caption_match(recipe: CaptionMatchRecipe, folder: Path) -> CaptionMatch
     document = recipe.model_dump()
     root = write_synthetic_corpus(folder)
     document["data"] = _data(document["data"], str(root))
-    document["text"] = _text(document["text"])
+    if document["text"] is not None:
+        document["text"] = _text(document["text"])
+    # A bundle of one's own may not be here: the embedded model always is.
+    document["bundle"] = None
     document["run"] |= _run(folder)
     document["captions"] = str(_made_up_captions(root))
     document["name"] = _name(recipe.name)
