@@ -15,7 +15,7 @@ from soundseek.errors import DataError, RecipeError
 from soundseek.lab.captioning.captioner import Captioner
 from soundseek.lab.captioning.decoding import WrittenCaption, allowed_words, write_captions
 from soundseek.lab.captioning.recipe import Decoding
-from support.captioners import captioner, sounds
+from support.captioners import CAPTIONS, captioner, sounds
 
 pytestmark = pytest.mark.lab
 
@@ -167,3 +167,19 @@ def test_what_cannot_be_captioned_is_refused(made: Captioner) -> None:
     mask[1] = False
     with pytest.raises(DataError, match="without a step"):
         write_captions(made, sequence, mask, decoding("beam"))
+
+
+def test_what_was_learnt_is_written() -> None:
+    made = captioner(dropout=0.0)
+    sequence, mask = sounds(6, 3, 8, 5)
+    ids, _ = made.tokens.encode(CAPTIONS)
+    optimiser = torch.optim.AdamW(made.parameters(), lr=5e-3)
+    for _ in range(120):
+        optimiser.zero_grad()
+        made.loss(sequence, mask, ids).backward()
+        optimiser.step()
+    expected = made.tokens.decode(ids)
+    for how in (decoding("greedy", max_tokens=40), decoding("beam", max_tokens=40)):
+        found = write_captions(made, sequence, mask, how)
+        assert [one.text for one in found] == expected
+        assert min(one.mean_log_probability for one in found) > -0.2

@@ -47,7 +47,7 @@ class CaptionTokens:
         from tokenizers import Tokenizer
 
         try:
-            self._tokenizer = Tokenizer.from_str(document)
+            self._tokenizer, self._uncut = (Tokenizer.from_str(document) for _ in range(2))
         except Exception as error:  # tokenizers raises bare Exceptions
             raise DataError(
                 f"this is no tokenizer: {error}", remedy="give a tokenizer.json of tokenizers"
@@ -65,6 +65,9 @@ class CaptionTokens:
         self.max_tokens = max_tokens
         self._lowercase = lowercase
         self._strip_punctuation = strip_punctuation
+        # Some files come with both.
+        self._uncut.no_truncation()
+        self._uncut.no_padding()
         self._tokenizer.enable_truncation(max_tokens)
         # Some files ask for a fixed length: padding to the longest replaces it.
         self._tokenizer.enable_padding(pad_id=self.pad, pad_token=names.pad)
@@ -114,8 +117,8 @@ class CaptionTokens:
         )
 
     def pieces(self, text: str) -> list[int]:
-        """The tokens of a text as it is, without start and end."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        """All tokens of a text as it is, without start and end."""
+        return list(self._uncut.encode(text, add_special_tokens=False).ids)
 
     def decode(self, ids: Tensor | Sequence[Sequence[int]]) -> list[str]:
         """Ids `[captions, tokens]` → captions, single spaces between words; what marks start, end
