@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval.synthetic import write_synthetic_corpus
-from soundseek.lab.retrieval.tiny import tiny_data, tiny_encoder, tiny_name, tiny_run, tiny_tagger
+from soundseek.lab.retrieval.tiny import tiny_data, tiny_encoder, tiny_name, tiny_run
 
 _TEXTS = "texts.csv"
 
@@ -23,7 +22,7 @@ def tiny(recipe: CaptioningRecipe, folder: Path) -> CaptioningRecipe:
     document = recipe.model_dump()
     root = write_synthetic_corpus(folder)
     document["data"] = tiny_data(document["data"], str(root))
-    document["audio"] = _audio(document["audio"])
+    document["audio"] |= tiny_encoder(document["audio"])
     document["network"] |= {
         "weights": "random",
         "model": None,
@@ -42,16 +41,6 @@ def tiny(recipe: CaptioningRecipe, folder: Path) -> CaptioningRecipe:
         document["texts"] |= {"files": [_texts(root)], "joined": 2, "most": 4}
     document["name"] = tiny_name(recipe.name)
     return validated(CaptioningRecipe, document, recipe.name)
-
-
-def _audio(audio: dict[str, Any]) -> dict[str, Any]:
-    events = audio["events"]
-    return {
-        **audio,
-        **tiny_encoder(audio),
-        "max_s": 3.0,
-        "events": None if events is None else events | tiny_tagger(events["tagger"]),
-    }
 
 
 def _texts(root: Path) -> str:
