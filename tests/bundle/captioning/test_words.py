@@ -96,3 +96,14 @@ def test_captions_in_capitals_are_found_in_small_letters_too() -> None:
     small, small_later = spellings(tokenizer("bytes"), "rain")
     assert small[0] in first
     assert small_later[0] in later
+
+
+def test_a_caption_that_cannot_go_on_within_a_word_ends_before_it() -> None:
+    made = tokenizer("bytes")
+    tree = WordTree(made, frozenset({"roofs"}))
+    # The last piece of the second "roofs" would come twice, and the end is not allowed yet.
+    decoding = Decoding(beams=2, no_repeat_ngram=1, min_tokens=20)
+    (first,), (later,) = spellings(made, "roofs")
+    assert set(first) & set(later[1:])
+    for search in (beamed, greedy):
+        assert search(0, made.get_vocab_size(), decoding, tree).ids == first
