@@ -62,7 +62,7 @@ def tiny_ensemble(recipe: EnsembleRecipe, folder: Path) -> EnsembleRecipe:
     members = [
         {
             "recipe": model.recipe.name,
-            "difference": tiny(model.recipe, folder).model_dump(),
+            "difference": _tiny_member(model.recipe, folder).model_dump(),
             "seeds": [model.recipe.seed],
         }
         for model in chosen
@@ -76,11 +76,22 @@ def tiny_caption_match(recipe: CaptionMatchRecipe, folder: Path) -> CaptionMatch
     document = recipe.model_dump()
     root = write_synthetic_corpus(folder)
     document["data"] = _data(document["data"], str(root))
-    document["text"] = _text(document["text"])
+    if document["text"] is not None:
+        document["text"] = _text(document["text"])
+    # A bundle of one's own may not be here: the embedded model always is.
+    document["bundle"] = None
     document["run"] |= _run(folder)
     document["captions"] = str(_made_up_captions(root))
     document["name"] = _name(recipe.name)
     return validated(CaptionMatchRecipe, document, recipe.name)
+
+
+def _tiny_member(
+    recipe: RetrievalRecipe | CaptionMatchRecipe, folder: Path
+) -> RetrievalRecipe | CaptionMatchRecipe:
+    if isinstance(recipe, CaptionMatchRecipe):
+        return tiny_caption_match(recipe, folder)
+    return tiny(recipe, folder)
 
 
 def _made_up_captions(root: Path) -> Path:

@@ -12,8 +12,6 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from soundseek.errors import DataError
-from soundseek.lab.data.manifest import Clip
-from soundseek.lab.retrieval.learner import Lesson
 
 MOST_IN_A_ROW: Final = 10
 
@@ -28,10 +26,9 @@ class NonFinite:
         policy: Literal["stop", "skip"],
         folder: Path,
         stage: str,
-        clips: Sequence[Clip],
         fabric: Fabric,
     ) -> None:
-        self.policy, self.stage, self.clips = policy, stage, clips
+        self.policy, self.stage = policy, stage
         rank = "" if fabric.is_global_zero else f"-{fabric.global_rank}"
         self.path = folder / f"refused-batch{rank}.json"
         self._buffers = list(learner.buffers())
@@ -49,14 +46,24 @@ class NonFinite:
         if self._before:
             torch._foreach_copy_(self._buffers, self._before)
 
-    def refuse(self, problem: str, step: int, lessons: Sequence[Lesson], in_a_row: int) -> str:
-        """Write down which clips the batch had; returns what to say.
+    def refuse(
+        self,
+        problem: str,
+        step: int,
+        clips: Sequence[str],
+        captions: Sequence[str],
+        in_a_row: int,
+    ) -> str:
+        """Write down which clips, by id, and captions the batch had; returns what to say.
 
         Raises `DataError` where the run is to stop, and after ten in a row.
         """
-        clips = [self.clips[i].id for lesson in lessons for i in lesson.batch.clips]
-        captions = [text for lesson in lessons for text in lesson.batch.texts]
-        document = {"step": step, "problem": problem, "clips": clips, "captions": captions}
+        document = {
+            "step": step,
+            "problem": problem,
+            "clips": list(clips),
+            "captions": list(captions),
+        }
         self.path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
         said = f"step {step} of stage {self.stage}: {problem}"
         if self.policy == "stop" or in_a_row >= MOST_IN_A_ROW:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from soundseek.lab.retrieval.recipe import Schedule
+from soundseek.lab.training.settings import Schedule
 
 
 @dataclass
@@ -37,10 +37,12 @@ class Rate:
             return float(schedule.factor ** int(epoch // schedule.every_epochs))
         if schedule.kind == "exponential":
             return float(schedule.factor ** int(epoch))
-        if schedule.kind == "cosine":
+        if schedule.kind in ("cosine", "linear"):
             last = schedule.last_rate / self.peak
             over = schedule.decay_epochs or max(1e-9, self.epochs - schedule.warmup_epochs)
             done = min(1.0, (epoch - schedule.warmup_epochs) / over)
+            if schedule.kind == "linear":
+                return last + (1.0 - last) * (1.0 - done)
             return last + (1.0 - last) * 0.5 * (1.0 + math.cos(math.pi * done))
         return 1.0
 

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from soundseek.lab.retrieval.recipe import Schedule
-from soundseek.lab.retrieval.schedules import Rate
+from soundseek.lab.training.schedules import Rate
+from soundseek.lab.training.settings import Schedule
 
 pytestmark = pytest.mark.lab
 
@@ -33,8 +33,17 @@ def test_warm_up_is_linear_by_step_and_ends_at_the_peak() -> None:
 @given(warmup=st.floats(0, 3), steps=st.integers(1, 9), step=st.integers(0, 40))
 def test_the_rate_never_passes_its_peak(warmup: float, steps: int, step: int) -> None:
     """Also where a warm-up ends between two steps."""
-    for kind in ("constant", "cosine", "step", "exponential", "plateau"):
+    for kind in ("constant", "cosine", "linear", "step", "exponential", "plateau"):
         assert 0 < rate(kind, steps=steps, warmup_epochs=warmup, last_rate=1e-5).at(step) <= 1.0
+
+
+def test_a_straight_line_after_the_warm_up_to_the_last_rate() -> None:
+    made = rate("linear", peak=1e-3, warmup_epochs=1, last_rate=1e-4, epochs=9)
+    assert made.at(3) == 1.0
+    assert [made.at(4 * epoch) for epoch in (1, 3, 5, 7, 9)] == pytest.approx(
+        [1.0, 0.775, 0.55, 0.325, 0.1]
+    )
+    assert rate("linear", decay_epochs=2).at(4 * 5) == 0.0
 
 
 def test_a_cosine_after_the_warm_up_to_the_last_rate() -> None:

@@ -10,17 +10,16 @@ import torch
 from torch import nn
 
 from soundseek.errors import DataError, RecipeError
-from soundseek.lab.retrieval.recipe import Optimiser, RetrievalRecipe
+from soundseek.lab.training.settings import Optimiser
 
 
-def make_optimiser(recipe: RetrievalRecipe, parts: nn.Module) -> torch.optim.Optimizer:
-    """Over all of a `Learner` that the stage trains sooner or later; each group knows its `peak`
+def make_optimiser(settings: Optimiser, parts: nn.Module) -> torch.optim.Optimizer:
+    """Over all of a learner that the stage trains sooner or later; each group knows its `peak`
     rate.
 
     Raises `RecipeError` for names that are no part of the model, `DataError` where nothing is to be
     trained.
     """
-    settings = recipe.optimiser
     known = part_names(parts)
     for key, named in (("rates", settings.rates), ("frozen_epochs", settings.frozen_epochs)):
         for part in named:

@@ -20,8 +20,8 @@ from soundseek.lab.retrieval import stage as staging
 from soundseek.lab.retrieval import train
 from soundseek.lab.retrieval.build import build_model, build_objective
 from soundseek.lab.retrieval.learner import Learner
-from soundseek.lab.retrieval.parameters import Thaw, make_optimiser, part_names
-from soundseek.lab.retrieval.recipe import Optimiser
+from soundseek.lab.training.parameters import Thaw, make_optimiser, part_names
+from soundseek.lab.training.settings import Optimiser
 from support.retrieval import Document, silent
 
 pytestmark = pytest.mark.lab
@@ -34,7 +34,7 @@ def groups_of(recipe: Any) -> tuple[Any, Any, torch.optim.Optimizer]:
     model = build_model(recipe, TEXTS)
     objective = build_objective(recipe, model)
     learner = Learner(model, objective, recipe.augment.audio, Fabric(accelerator="cpu", devices=1))
-    return model, objective, make_optimiser(recipe, learner)
+    return model, objective, make_optimiser(recipe.optimiser, learner)
 
 
 def test_the_optimiser_has_every_trainable_parameter_once(
@@ -137,7 +137,7 @@ def settings_of(**named: Any) -> Optimiser:
 
 
 def peaks(recipe: Any, parts: nn.Module) -> dict[str, float]:
-    optimiser = make_optimiser(recipe, parts)
+    optimiser = make_optimiser(recipe.optimiser, parts)
     of = {id(p): group["peak"] for group in optimiser.param_groups for p in group["params"]}
     return {name: of[id(p)] for name, p in parts.named_parameters() if id(p) in of}
 

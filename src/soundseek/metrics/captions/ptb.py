@@ -1,0 +1,5 @@
+"""Placeholder."""
+
+
+def tokens(text: str) -> list[str]:
+    return text.lower().split()
