@@ -89,10 +89,10 @@ def test_csv_is_read_by_caption_then_match(folder: Path, home: Path) -> None:
     row = table(text)[2]
     assert (row["file_name"], row["start_s"], row["end_s"]) == ("rec2.wav", "0.0", "3.0")
     pytest.importorskip("torch")
-    from soundseek.lab.retrieval.caption_match import read_generated
+    from soundseek.lab.caption_matching.generated import read_generated
 
     (home / "captions.csv").write_text(text)
-    assert read_generated(home / "captions.csv")["rec2.wav"] == HIGH
+    assert read_generated(home / "captions.csv")["rec2.wav"] == [HIGH]
 
 
 def test_sidecars_are_written_and_never_replaced_unasked(folder: Path) -> None:
