@@ -118,6 +118,18 @@ def test_a_search_ends_when_nothing_can_become_better() -> None:
     assert calls == 2
 
 
+def test_a_search_goes_on_while_a_long_caption_may_become_better() -> None:
+    def late(ids: np.ndarray, clips: np.ndarray) -> np.ndarray:
+        first = np.log([1e-9, 0.4, 1e-9, 0.1, *([0.05] * 10)])
+        later = np.log([1e-9, 1e-6, 1e-9, 1.0, *([1e-6] * 10)])
+        return np.stack([first if len(row) == 1 else later for row in ids])
+
+    decoding = Decoding(min_tokens=0, max_tokens=5)
+    search = BeamSearch(rules(decoding), 3, 1.0)
+    # The end at once has -0.9 and any other beginning of two tokens -1.2 or less, but of five -0.5.
+    assert run_searches([search], late, BEGIN)[0].ids == (3, 3, 3, 3, 3)
+
+
 def test_where_every_token_is_forbidden_the_caption_ends_there() -> None:
     decoding = Decoding(beams=2, no_repeat_ngram=1, min_tokens=5, max_tokens=9)
     for written in (beamed(1, 5, decoding), greedy(1, 5, decoding)):

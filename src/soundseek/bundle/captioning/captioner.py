@@ -88,7 +88,8 @@ class Captioner:
         `windows[i]` are the vectors [n_windows, dimension] of clip i, as
         `bundle.encode_audio(..., windows=True)` gives them; of a clip of more than
         `manifest.most_windows`, so many are read (see `evenly`). What a clip is called does not
-        depend on the others in the call: only clips of the same length share a batch, unpadded.
+        depend on the others in the call (scores agree up to float32's rounding): only clips of the
+        same length share a batch, unpadded.
 
         Raises `AudioError` for a clip without windows, or with vectors of another bundle or that
         are not finite; `QueryError` for a `decoding` that the captioner cannot follow.
