@@ -61,6 +61,6 @@ def _facts(
     ):
         if clip_id not in facts:
             also = tuple(blob_to_path(other) for other in paths[clip_id] if other != path)
-            caption = captions.get(clip_id)
-            facts[clip_id] = SoundFacts(blob_to_path(path), also, split_tags(tags), *sound, caption)
+            told = (blob_to_path(path), also, split_tags(tags), captions.get(clip_id))
+            facts[clip_id] = SoundFacts(*told, *sound)
     return facts
