@@ -15,8 +15,9 @@ from soundseek.library.wording import split_words
 if TYPE_CHECKING:
     from soundseek.library.caption_search import CaptionTable
 
-GENERATED_TRUST = 0.25
-"""What a word in a generated caption counts, where one that people wrote counts 1."""
+GENERATED_TRUST = 0.1
+"""What a word in a generated caption counts, where one that people wrote counts 1. Measured (see
+docs/captioning.md): 0.25 costs more than its words are worth beside their meaning."""
 
 # Words that name no sound. A list, since in a small library no word is frequent enough to show.
 _GRAMMAR = """
