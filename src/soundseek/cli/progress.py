@@ -1,4 +1,4 @@
-"""How far indexing or captioning is: a bar on a terminal, a line now and then elsewhere, on stderr."""
+"""How far indexing or captioning is: a bar on a terminal, else a line now and then, on stderr."""
 
 from __future__ import annotations
 

@@ -97,9 +97,9 @@ def note_unknown_words(bundle: Bundle, texts: Sequence[str]) -> None:
 def hit_lines(hits: Sequence[Hit], remarks: Sequence[str] | None = None) -> list[str]:
     """Return a table of hits, its heading first; the path is last, so that it may be long.
 
-    `remarks` has something to say behind each hit; a caption stands below it. The score that fuses sound and name says
-    nothing to people, so what it is made of stands there: how well the sound fits, and the place
-    among the names where any name fits.
+    `remarks` has something to say behind each hit; a caption stands below it. The score that
+    fuses sound and name says nothing to people, so what it is made of stands there: how well the
+    sound fits, and the place among the names where any name fits.
     """
     named = any(hit.name_rank is not None for hit in hits)
     rows = [
