@@ -53,8 +53,8 @@ class CaptionTable:
         return cosines
 
     def clips_with(self, expression: str, candidates: IndexArray) -> tuple[IndexArray, IndexArray]:
-        """Return the ids, ascending, of the clips in whose captions an FTS5 expression is found:
-        in what people wrote, and in what was generated. `candidates` are indices of clips."""
+        """Return the ids, each once, of the clips in whose captions an FTS5 expression is found: in
+        what people wrote, and in what was generated. `candidates` are indices of clips."""
         rows = self._database.query(
             "SELECT rowid FROM captions_text WHERE captions_text MATCH ?", (expression,)
         )
@@ -65,8 +65,12 @@ class CaptionTable:
         passing[candidates] = True
         which = which[passing[self._places[which]]]
         generated = self._generated[which]
-        ids = self._clips.clip_ids[self._places[which]]
-        return np.unique(ids[~generated]), np.unique(ids[generated])
+        return self._owning(which[~generated]), self._owning(which[generated])
+
+    def _owning(self, captions: IndexArray) -> IndexArray:
+        owning = np.zeros(len(self._clips.clip_ids), dtype=np.bool_)
+        owning[self._places[captions]] = True
+        return self._clips.clip_ids[owning]
 
 
 class LibraryCaptions:

@@ -69,8 +69,8 @@ def match_names(
         generated = _NOTHING
         if captions is not None:
             written, generated = captions.clips_with(_expression(word), candidates)
-            ids = np.union1d(ids, written)
-            generated = np.setdiff1d(generated, ids, assume_unique=True)
+            ids = np.concatenate([ids, written[~np.isin(written, ids)]])
+            generated = generated[~np.isin(generated, ids)]
         weight = math.log1p(n_clips / max(len(ids) + len(generated), 1))
         total += weight
         found += [(ids, weight), (generated, GENERATED_TRUST * weight)]
