@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from soundseek.bundle.captioning.load import load_captioner
 from soundseek.errors import LibraryError
 from soundseek.library import Library, captioning
 from soundseek.library.lock import writer_lock
 from soundseek.library.reports import Progress
 from support.captioning import FakeCaptioner, Windows
+from support.tiny_captioner import make_tiny_captioner
 from support.vector_library import Clip, add_clips
 
 
@@ -130,6 +132,21 @@ def test_an_interrupt_keeps_what_is_done(
     report = library.caption(captioner, on_progress=interrupt)
     assert (report.captioned, report.interrupted) == (2, True)
     assert library.caption(captioner).known == 2
+
+
+def test_a_captioner_as_it_is_installed(
+    library: Library, sounds: Path, tiny_bundle: Path, tmp_path: Path
+) -> None:
+    library.index([sounds])
+    folder = make_tiny_captioner(tmp_path / "captioner", tiny_bundle)
+    captioner = load_captioner(folder, bundle=library.bundle)
+    assert library.caption(captioner).captioned == 5
+    (caption,) = library.captions(sounds / "low.wav")
+    assert (caption.text, caption.captioner) == ("a low tone is heard", "tiny-captions")
+    assert caption.source == captioner.fingerprint
+    assert caption.score is not None
+    assert caption.score < 0
+    assert library.search("low", k=1)[0].caption == "a low tone is heard"
 
 
 _CHILD = """
