@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -260,7 +260,9 @@ class _Run:
             notes=tuple(self.notes),
         )
 
-    def _drawn(self, statistics, figures):  # type: ignore[no-untyped-def]
+    def _drawn(
+        self, statistics: FloatArray, figures: Callable[[FloatArray], FloatArray]
+    ) -> list[tuple[float, float]] | None:
         if len(self.ids) == 1:
             return None
         return bootstrap_intervals(statistics, figures, np.random.default_rng(self.seed))
@@ -277,9 +279,7 @@ class _Run:
         return np.array([values[clip] for clip in self.ids], dtype=np.float64)
 
 
-def _checked(
-    predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]
-) -> list[str]:
+def _checked(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> list[str]:
     if not references:
         raise DataError("there is no clip to score", remedy="give references and predictions")
     lacking = [clip for clip in references if clip not in predictions]

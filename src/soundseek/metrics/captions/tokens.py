@@ -13,8 +13,7 @@ from soundseek.metrics.captions.java import UTF8, JavaError, jar, run
 
 # What the COCO tools leave out.
 PUNCTUATION = frozenset(
-    ("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-")
-    + ("--", "...", ";")
+    "'' ' `` ` -LRB- -RRB- -LCB- -RCB- . ? ! , : - -- ... ;".split()  # as they write them
 )
 _JAR = ("tokenizer", "stanford-corenlp-3.4.1.jar")
 _SECONDS, _SECONDS_PER_CAPTION = 120.0, 0.05
