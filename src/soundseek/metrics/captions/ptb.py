@@ -2,12 +2,13 @@
 
 Written after the behaviour of `PTBTokenizer -preserveLines -lowerCase` of CoreNLP 3.4.1, by trial.
 As there, the longest token that can begin at a place is taken. Not modelled, since captions do not
-have them: web and e-mail addresses, telephone numbers, HTML, smileys, soft hyphens, rare scripts.
+have them: web and e-mail addresses, telephone numbers, HTML, smileys, other scripts' punctuation.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 
 _APOSTROPHE = r"['’´`\x92]"
 # Written together, said apart: the length of the first part.
@@ -81,6 +82,11 @@ _TOKENS = [re.compile(pattern) for pattern in _PATTERNS.values()]
 _PLAIN = re.compile(r"[^\W\d_]+(?=\s|$)")
 _ENTITIES = {"&amp;": "&", "&quot;": '"', "&apos;": "'", "&lt;": "<", "&gt;": ">", "&nbsp;": " "}
 _ENTITY = re.compile("|".join(_ENTITIES))
+# Emoji and the rest beyond 16 bits are dropped, as are marks without width; figures that are
+# letters to Python stand alone; accents that are characters of their own belong to the word.
+_NOTHING = "\u200b\ufeff"
+_FIGURES = "²³¹½¼¾"
+_SOFT_HYPHEN = "\u00ad"
 _NORMAL = {
     "(": "-lrb-",
     ")": "-rrb-",
@@ -95,6 +101,10 @@ _NORMAL = {
     "“": "``",
     "”": "''",
     '"': "''",
+    "«": "``",
+    "»": "''",
+    "‹": "`",
+    "›": "'",
     "‘": "`",
     "’": "'",
     "£": "#",
@@ -108,17 +118,27 @@ _NORMAL = {
 
 def tokens(text: str) -> list[str]:
     """Return the tokens of a line of text, punctuation included, in lower case."""
-    text = _ENTITY.sub(lambda entity: _ENTITIES[entity[0]], text)
+    text = _ENTITY.sub(lambda entity: _ENTITIES[entity[0]], text).replace(_SOFT_HYPHEN, "")
+    shadow = text if text.isascii() else "".join(map(_seen_as, text))
     found: list[str] = []
     place = 0
-    while place < len(text):
-        if text[place].isspace():
+    while place < len(shadow):
+        if shadow[place].isspace():
             place += 1
             continue
-        token = _longest(text, place)
-        place += len(token)
-        found += _said(token)
+        end = place + len(_longest(shadow, place))
+        found += _said(text[place:end])
+        place = end
     return found
+
+
+def _seen_as(char: str) -> str:
+    """What the patterns see in place of a character that Java's tokeniser takes another way."""
+    if char > "\uffff" or char in _NOTHING:
+        return " "
+    if char in _FIGURES:
+        return "$"
+    return "x" if unicodedata.category(char).startswith("M") else char
 
 
 def _longest(text: str, place: int) -> str:
