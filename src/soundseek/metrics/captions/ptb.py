@@ -47,7 +47,7 @@ _TAIL = r"(?:[sSmMdD]|ll|LL|re|RE|ve|VE)(?![^\W_])"
 # What a group encloses is the token; all that a pattern matches decides which one is longest.
 _PATTERNS = {
     "word": _WORD,
-    "underlined": r"[^\W_]+(?:[_-]+[^\W_]+)+",
+    "underlined": r"[^\W_]+(?:(?:_+|-)[^\W_]+)+",
     "hyphenated": r"[A-Za-z0-9][A-Za-z0-9.,]*(?:-[A-Za-z0-9]+)+",
     "joined": r"(?:[dDoOlL]['’](?=[^\W\d_]))?[^\W_]+(?:-(?:[dDoOlL]['’](?=[^\W\d_]))?[^\W_]+)*",
     "slashed": r"[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}(?:/[A-Za-z0-9]+(?:-[A-Za-z]+){0,2}){1,2}",
