@@ -32,7 +32,7 @@ _ALWAYS = (
     "sept sep oct nov dec mon tue tues wed thu thurs fri pres ph.d md m.d cf rd mfg asst natl ind "
     "bldg tel messrs mme mlle hon lieut wm jos ala ariz calif colo conn fla ga kans kan ky mich "
     "minn mo mont neb nev okla penn tenn va vt wis wyo invt elec mtg treas adj adv s.p.a rt assoc "
-    "cie"
+    "cie ste"
 )
 _CAPITALISED = "Miss Ark Del Ill La Mass Ore Pa Tex Wash"
 # After these a sentence begins, so that the stop behind a single letter is its end.
