@@ -36,6 +36,7 @@ VARIANTS = {
     "scores": "soundseek float16: product, score of each clip, best 10 clips",
     "query": "soundseek: whole query by sound (with filters and facts of the hits)",
     "hybrid": "soundseek: whole query by sound and names (two words, 1/4 of all names match)",
+    "captions": "soundseek: as before, and by a caption a clip (its words and its meaning)",
 }
 
 
@@ -94,6 +95,7 @@ def _unit(rng: np.random.Generator, rows: int, dimension: int) -> np.ndarray:
 
 def _build(folder: Path, windows: int, dimension: int) -> None:
     """Write a library, and the same vectors as a float32 file for NumPy."""
+    from soundseek.library.captions import insert_caption
     from soundseek.library.database import Database
 
     rng = np.random.default_rng(0)
@@ -140,6 +142,17 @@ def _build(folder: Path, windows: int, dimension: int) -> None:
                 "INSERT INTO names (rowid, folder, name, tags) VALUES (?, ?, ?, '')",
                 (file.lastrowid, f"sounds {number % 100}", f"{word} {number}"),
             )
+            assert cursor.lastrowid is not None
+            insert_caption(
+                connection,
+                cursor.lastrowid,
+                revision,
+                f"a {word} and a {WORDS[number // 8 % len(WORDS)]} are heard, take {number}",
+                _unit(rng, 1, dimension)[0].astype("<f2").tobytes(),
+                source="c" * 64,
+                captioner="random",
+                score=-1.0,
+            )
     database.close()
 
 
@@ -153,7 +166,13 @@ def _in_child(variant: str, folder: str, options: argparse.Namespace) -> dict[st
 
 def _measured(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     queries = _unit(np.random.default_rng(1), options.runs, options.dimension)
-    prepare = {"numpy": _numpy, "scores": _scores, "query": _query, "hybrid": _query}
+    prepare = {
+        "numpy": _numpy,
+        "scores": _scores,
+        "query": _query,
+        "hybrid": _query,
+        "captions": _query,
+    }
     if options.variant != "numpy":
         # The first search of a library writes the cache, which is not what is measured here.
         subprocess.run(
@@ -178,8 +197,9 @@ _FILL_CACHE = """
 import sys
 from pathlib import Path
 from soundseek.library.database import Database
-from soundseek.library.vectors import LibraryVectors
-LibraryVectors(Database.open(Path(sys.argv[1])), Path(sys.argv[2])).table()
+from soundseek.library.vectors import CAPTIONS, WINDOWS, LibraryVectors
+for source in (WINDOWS, CAPTIONS):
+    LibraryVectors(Database.open(Path(sys.argv[1])), Path(sys.argv[2]), source).table()
 """
 
 
@@ -230,7 +250,9 @@ def _query(folder: Path, options: argparse.Namespace) -> Callable[[np.ndarray], 
 
     def ask(query: np.ndarray) -> object:
         model.encode_text = lambda texts: [query]
-        return searcher.search("dog and door", k=K, hybrid=options.variant == "hybrid")
+        by_name, by_caption = options.variant != "query", options.variant == "captions"
+        weight = 0.2 if by_caption else 0.0
+        return searcher.search("dog and door", k=K, hybrid=by_name, captions_weight=weight)
 
     return ask
 

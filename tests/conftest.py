@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from support.tiny_bundle import make_tiny_bundle
+from support.tiny_captioner import make_tiny_captioner
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +20,9 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small working bundle, to be read only; see `support.tiny_bundle`."""
     return make_tiny_bundle(tmp_path_factory.mktemp("bundles") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_captioner(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Path) -> Path:
+    """The folder of a captioner for `tiny_bundle`, to be read only."""
+    return make_tiny_captioner(tmp_path_factory.mktemp("captioners") / "tiny", tiny_bundle)

@@ -68,7 +68,7 @@ import sys
 import numpy as np, soundfile
 from pathlib import Path
 import soundseek
-folder, bundle = Path(sys.argv[1]), sys.argv[2]
+folder, bundle, captioner = Path(sys.argv[1]), sys.argv[2], sys.argv[4]
 (folder / "sounds").mkdir()
 noise = np.random.default_rng(0).standard_normal(16000) * 0.1
 soundfile.write(folder / "sounds" / "noise.wav", noise, 16000)
@@ -76,13 +76,21 @@ with soundseek.Library.open(folder / "library", bundle=bundle, create=True) as l
     library.index([folder / "sounds"])
     hits = library.search("noise")
     assert hits
+from soundseek.bundle.captioning.describe import describe, hear
+listener = soundseek.load_bundle(bundle)
+speaker = soundseek.load_captioner(captioner, bundle=listener)
+(described,) = describe(speaker, [hear(listener, folder / "sounds" / "noise.wav")])
+assert described.caption
 print(sorted(set(sys.argv[3].split(",")) & set(sys.modules)))
 """
 
 
-def test_the_runtime_imports_nothing_heavy(tmp_path: Path, tiny_bundle: Path) -> None:
+def test_the_runtime_imports_nothing_heavy(
+    tmp_path: Path, tiny_bundle: Path, tiny_captioner: Path
+) -> None:
+    arguments = [str(tmp_path), str(tiny_bundle), ",".join(HEAVY), str(tiny_captioner)]
     done = subprocess.run(
-        [sys.executable, "-c", RUNTIME, str(tmp_path), str(tiny_bundle), ",".join(HEAVY)],
+        [sys.executable, "-c", RUNTIME, *arguments],
         capture_output=True,
         text=True,
         check=False,

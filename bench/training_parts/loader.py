@@ -23,9 +23,9 @@ from soundseek.lab.feeding import made_ahead
 from soundseek.lab.retrieval.batches import BatchMaker, Sounds
 from soundseek.lab.retrieval.learner import Lesson
 from soundseek.lab.retrieval.lessons import Division, LessonMaker
-from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.prepare import Part
 from soundseek.lab.retrieval.recipe import Augment
+from soundseek.lab.training.pairs import PairOrder
 from training_parts.children import Case, Found, median, most, rounds, shared_out_mb, table
 from training_parts.corpus import (
     lengths_s,

@@ -10,16 +10,16 @@ from soundseek.lab.augment.pipeline import TextResources
 from soundseek.lab.devices import open_fabric
 from soundseek.lab.retrieval.batches import BatchMaker, Sounds
 from soundseek.lab.retrieval.build import build_model, build_objective
+from soundseek.lab.retrieval.figures import retrieval_tables
 from soundseek.lab.retrieval.learner import Lesson
 from soundseek.lab.retrieval.lessons import Division, LessonMaker
 from soundseek.lab.retrieval.model import RetrievalModel
-from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.prepare import Part
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.stage import Material, Stage
-from soundseek.lab.retrieval.tables import Tables
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.run_loggers import open_loggers
+from soundseek.lab.training.pairs import PairOrder
 from training_parts.children import silence
 from training_parts.corpus import caption, listed, noise_store, words
 
@@ -61,7 +61,7 @@ def stage_of(recipe: RetrievalRecipe, model: RetrievalModel, part: Part, folder:
         build_objective(recipe, model).to(fabric.device),
         Material(part, part, maker, maker, []),
         claimed,
-        Tables(claimed, loggers),
+        retrieval_tables(claimed, loggers),
         silence,
         fabric=fabric,
         before=0,

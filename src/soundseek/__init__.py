@@ -15,18 +15,35 @@ from typing import TYPE_CHECKING
 from soundseek.errors import SoundseekError
 
 if TYPE_CHECKING:
+    from soundseek.bundle.captioning.captioner import Caption, Captioner
+    from soundseek.bundle.captioning.decoding import Decoding
+    from soundseek.bundle.captioning.load import load_captioner
     from soundseek.bundle.load import load_bundle
     from soundseek.bundle.runtime import Bundle
     from soundseek.library import Library
 
 __version__ = "0.1.0"
 
-__all__ = ["Bundle", "Library", "SoundseekError", "__version__", "load_bundle"]
+__all__ = [
+    "Bundle",
+    "Caption",
+    "Captioner",
+    "Decoding",
+    "Library",
+    "SoundseekError",
+    "__version__",
+    "load_bundle",
+    "load_captioner",
+]
 
 _HOMES = {
     "Bundle": "soundseek.bundle.runtime",
+    "Caption": "soundseek.bundle.captioning.captioner",
+    "Captioner": "soundseek.bundle.captioning.captioner",
+    "Decoding": "soundseek.bundle.captioning.decoding",
     "Library": "soundseek.library",
     "load_bundle": "soundseek.bundle.load",
+    "load_captioner": "soundseek.bundle.captioning.load",
 }
 
 

@@ -70,3 +70,32 @@ def test_an_unknown_model_is_refused_with_the_nearest(installed: Path) -> None:
     result = typed("models", "show", "tinny")
     assert result.exit_code == 2
     assert "did you mean 'tiny'?" in result.stderr
+
+
+def test_captioners_have_their_own_group(installed: Path, tiny_captioner: Path) -> None:
+    assert "captioners: none is installed" in succeeded("models", "list")
+    shutil.copytree(tiny_captioner, installed / "words")
+    shutil.copytree(tiny_captioner, installed / "broken")
+    (installed / "broken" / "decoder.onnx").write_bytes(b"short")
+    listed = json.loads(succeeded("models", "list", "--json"))
+    assert "words" not in {row["name"] for row in listed["models"]}
+    found = {row["name"]: row for row in listed["captioners"] if row["origin"] == "user"}
+    assert (found["words"]["hears"], found["words"]["problem"]) == ("tiny", None)
+    assert "decoder.onnx" in found["broken"]["problem"]
+    shown = succeeded("models", "list")
+    assert "words  Names tones, for tests\n    hears tiny, user, " in shown
+    assert "broken  cannot be used: " in shown
+
+
+def test_a_captioner_is_described(installed: Path, tiny_captioner: Path) -> None:
+    shutil.copytree(tiny_captioner, installed / "words")
+    shown = succeeded("models", "show", "words", "--verify")
+    assert shown.startswith("tiny-captions\n  Names tones, for tests\n")
+    assert "up to 4 windows of a sound" in shown
+    assert "1 to 10 tokens, 3 beams" in shown
+    assert "synthetic SPIDEr: 0.500 [0.400, 0.600]" in shown
+    assert str(Path("models", "words", "MODEL_CARD.md")) in shown
+    assert shown.endswith("as they were made\n")
+    assert succeeded("models", "show", str(tiny_captioner)).startswith("tiny-captions")
+    document = json.loads(succeeded("models", "show", "words", "--json"))
+    assert document["hears"]["name"] == "tiny"

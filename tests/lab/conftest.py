@@ -1,9 +1,10 @@
-"""Tiny corpora, tiny recipes and teachers made of random numbers: no weights, no network."""
+"""Tiny corpora, recipes of tiny systems, and clips, sounds and teachers in memory: no weights, no
+network."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,19 +31,6 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def make_store() -> Callable[[Sequence[np.ndarray]], Any]:
-    """Return make_store(waveforms) → a `WaveformStore` at 16 kHz in memory."""
-    from soundseek.lab.data.waveforms import WaveformStore
-
-    def make(waveforms: Sequence[np.ndarray]) -> WaveformStore:
-        samples = np.concatenate([np.round(wave * 32767.0).astype(np.int16) for wave in waveforms])
-        offsets = np.concatenate([[0], np.cumsum([len(wave) for wave in waveforms])])
-        return WaveformStore(samples, offsets.astype(np.int64), RATE, {})
-
-    return make
 
 
 @pytest.fixture(scope="session")
@@ -199,3 +187,48 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
     folder = tmp_path_factory.mktemp("two-processes")
     return in_two(folder), folder
+
+
+@pytest.fixture(scope="session")
+def recipe_of() -> Callable[..., Any]:
+    """Return recipe_of(document, **differences) → the recipe with these merged over it."""
+    from soundseek.lab.recipe_files import merged, validated
+    from soundseek.lab.retrieval.recipe import RetrievalRecipe
+
+    def made(document: Mapping[str, Any], **differences: Any) -> Any:
+        return validated(RetrievalRecipe, merged(document, differences), "test")
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def make_clip() -> Callable[..., Any]:
+    """Return make_clip(id, captions, **fields) → a clip without a sound."""
+    from soundseek.lab.data.manifest import Clip
+
+    def made(name: str, captions: Sequence[str] = ("a sound",), **fields: Any) -> Any:
+        plain: Document = {
+            "path": f"/nowhere/{name}.wav",
+            "duration_s": 1.0,
+            "tags": (),
+            "source": "test",
+            "split": "train",
+            "licence": "CC0",
+            "group": name,
+        }
+        return Clip(id=name, captions=tuple(captions), **{**plain, **fields})
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def make_store() -> Callable[..., Any]:
+    """Return make_store(waveforms, sample_rate=16000) → a `WaveformStore` in memory."""
+    from soundseek.lab.data.waveforms import WaveformStore
+
+    def made(waveforms: Sequence[np.ndarray], sample_rate: int = 16_000) -> Any:
+        samples = np.concatenate([np.round(wave * 32767.0).astype(np.int16) for wave in waveforms])
+        offsets = np.concatenate([[0], np.cumsum([len(wave) for wave in waveforms])])
+        return WaveformStore(samples, offsets.astype(np.int64), sample_rate, {})
+
+    return made

@@ -56,4 +56,16 @@ def test_captions_that_were_generated(document: Document, synthetic: Path, tmp_p
     written.write_text("\n".join(lines), encoding="utf-8")
     found = rehearse(recipe_of(plain, "test"), None, silent)
     assert found.problems == ()
-    assert "nothing is trained" in "\n".join(found.lines())
+    told = "\n".join(found.lines())
+    assert "nothing is trained" in told
+    assert "5 captions, 1 different ones" in told
+    assert "text encoder small_transformer is there" in told
+    for compare, there in (("cider", "by cider"), ("bm25", "by bm25"), ("bundle", "embedded")):
+        changed = plain | {"compare": compare, "text": None}
+        found = rehearse(recipe_of(changed, "test"), None, silent)
+        assert found.problems == ()
+        assert there in "\n".join(found.lines())
+    changed = plain | {"compare": "bundle", "text": None, "bundle": "/nowhere.soundseek"}
+    (problem,) = rehearse(recipe_of(changed, "test"), None, silent).problems
+    assert problem.where == "bundle"
+    assert "/nowhere.soundseek" in problem.message

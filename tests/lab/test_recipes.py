@@ -33,6 +33,9 @@ PUBLISHED: dict[str, tuple[float | None, ...] | None] = {
     "cau2022/transfer_plateau_16k": None,
     "cau2022/transfer_plateau_unfrozen": None,
     "cmu2022/caption_match": None,
+    "cmu2022/caption_match_bm25": None,
+    "cmu2022/caption_match_bundle": None,
+    "cmu2022/caption_match_cider": None,
     "cmu2022/exp_euclidean": None,
     "cmu2022/lstm": (0.02, 0.08, 0.15, 0.04),
     "cmu2022/retrieval_baseline": (0.02, 0.09, 0.16, 0.05),
@@ -104,6 +107,10 @@ SAID: dict[str, dict[str, Any]] = {
     "cau2022/transfer_plateau_16k": {
         "audio.options.frontend": "dcase2022_16k",
         "audio.options.frozen_cnn": True,
+    },
+    "cmu2022/sound_events": {
+        "audio.events.tagger": "panns_cnn14_decision_level_max",
+        "audio.events.threshold": 0.5,
     },
     "cau2022/transfer_plateau_unfrozen": {"audio.options.frozen_cnn": False},
     "surrey2022/cnn14_bert": {
@@ -223,7 +230,7 @@ def header(name: str) -> dict[str, str]:
 def test_the_list_of_shipped_recipes_is_complete() -> None:
     files = sorted(path for path in RECIPES.rglob("*") if path.suffix in (".yaml", ".yml"))
     assert recipe_names() == SHIPPED
-    assert len(files) == len(SHIPPED) == 46
+    assert len(files) == len(SHIPPED) == 49
 
 
 @pytest.mark.parametrize("name", SHIPPED)

@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_create_then_open(folder: Path) -> None:
     database = Database.open(folder)
-    assert database.meta() == {"dimension": "32", "schema_version": "1", "revision": "0"}
+    assert database.meta() == {"dimension": "32", "schema_version": "2", "revision": "0"}
     assert database.query("PRAGMA application_id") == [(APPLICATION_ID,)]
     assert database.query("PRAGMA journal_mode") == [("wal",)]
     assert database.query("PRAGMA foreign_keys") == [(1,)]
@@ -115,13 +115,13 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
         Database.create(tmp_path, {})
 
 
-@pytest.mark.parametrize(("version", "remedy"), [("2", "upgrade soundseek"), ("x", "--rebuild")])
+@pytest.mark.parametrize(("version", "remedy"), [("3", "upgrade soundseek"), ("x", "--rebuild")])
 def test_another_schema(folder: Path, version: str, remedy: str) -> None:
     database = Database.open(folder)
     with database.transaction():
         database.set_meta({"schema_version": version})
     database.close()
-    with pytest.raises(LibraryError, match=rf"format '{version}'; .* up to 1\n.*{remedy}"):
+    with pytest.raises(LibraryError, match=rf"format '{version}'; .* up to 2\n.*{remedy}"):
         Database.open(folder)
 
 

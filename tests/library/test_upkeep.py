@@ -43,6 +43,7 @@ def test_status(filled: Library, sounds: Path) -> None:
         "bundle": "tiny",
         "fingerprint": filled.bundle.fingerprint,
         "roots": [str(sounds)],
+        "captioned": 0,
     }
 
 

@@ -1,15 +1,25 @@
-"""Does a bundle's folder hold what its bundle.json promises?"""
+"""Does a model's folder hold what its manifest promises?"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 from soundseek.bundle.fingerprint import fingerprint, sha256_of_file
-from soundseek.bundle.schema import MANIFEST_FILE, BundleManifest, FileRecord
+from soundseek.bundle.manifests import FileRecord
+from soundseek.bundle.schema import MANIFEST_FILE, BundleManifest
 from soundseek.errors import BundleError
 
 REMEDY = "the bundle is damaged: fetch or export it again"
+
+
+class Listing(Protocol):
+    """A manifest, of a bundle or of a captioner: it lists the files beside it."""
+
+    @property
+    def files(self) -> Mapping[str, FileRecord]:
+        """The files by name."""
 
 
 def read_manifest(folder: Path) -> tuple[BundleManifest, str]:
@@ -17,24 +27,30 @@ def read_manifest(folder: Path) -> tuple[BundleManifest, str]:
 
     Raises `BundleError` if there is no readable bundle.json or if it holds problems.
     """
-    path = folder / MANIFEST_FILE
+    content = manifest_content(folder, MANIFEST_FILE, "model bundle")
+    where = str(folder / MANIFEST_FILE)
+    return BundleManifest.from_json(content, where=where), fingerprint(content)
+
+
+def manifest_content(folder: Path, name: str, what: str) -> bytes:
+    """Return the bytes of the manifest `name`; `BundleError` where `folder` is no `what`."""
     try:
-        content = path.read_bytes()
+        return (folder / name).read_bytes()
     except OSError as error:
+        packed = " or a .soundseek file" if name == MANIFEST_FILE else ""
         raise BundleError(
-            f"{folder} is no model bundle: cannot read {MANIFEST_FILE} ({error.strerror})",
-            remedy="name a bundle's folder or a .soundseek file",
+            f"{folder} is no {what}: cannot read {name} ({error.strerror})",
+            remedy=f"name a {what.split()[-1]}'s folder{packed}",
         ) from error
-    return BundleManifest.from_json(content, where=str(path)), fingerprint(content)
 
 
-def check_sizes(folder: Path, manifest: BundleManifest) -> None:
+def check_sizes(folder: Path, manifest: Listing) -> None:
     """Raise `BundleError` naming every file that is missing or has another size: instant."""
     _check(folder, manifest, _size_problem)
 
 
-def check_hashes(folder: Path, manifest: BundleManifest) -> None:
-    """Raise `BundleError` naming every file whose content differs: reads all of the bundle."""
+def check_hashes(folder: Path, manifest: Listing) -> None:
+    """Raise `BundleError` naming every file whose content differs: reads all of it."""
     _check(
         folder,
         manifest,
@@ -43,7 +59,7 @@ def check_hashes(folder: Path, manifest: BundleManifest) -> None:
 
 
 def _check(
-    folder: Path, manifest: BundleManifest, problem_of: Callable[[Path, FileRecord], str | None]
+    folder: Path, manifest: Listing, problem_of: Callable[[Path, FileRecord], str | None]
 ) -> None:
     found = [
         f"{name} {problem}"

@@ -1,9 +1,9 @@
-"""An ONNX network of a bundle: opened on first use, checked against the contract, quiet."""
+"""An ONNX network of a model: opened on first use, checked against the contract, quiet."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +29,8 @@ def usable_processors() -> int:
     return os.cpu_count() or 1
 
 
-class Network:
-    """One network file, with its inputs by name and one output, `embedding` [batch, dimension].
+class OnnxFile:
+    """One network file, with its inputs by name and the outputs that are asked for.
 
     The file is opened when the first batch runs, so that a text search never pays for the audio
     network. The thread count is always set explicitly: left to itself, ONNX Runtime counts the
@@ -41,7 +41,11 @@ class Network:
     """
 
     def __init__(
-        self, path: Path, inputs: Mapping[str, int], dimension: int, threads: int | None
+        self,
+        path: Path,
+        inputs: Mapping[str, int],
+        outputs: Sequence[str],
+        threads: int | None,
     ) -> None:
         """`inputs` maps each input's name to its number of axes."""
         self.path = path
@@ -49,7 +53,7 @@ class Network:
         if self.threads < 1:
             raise BundleError(f"threads is {threads}", remedy="give a number of at least 1")
         self._inputs = dict(inputs)
-        self._dimension = dimension
+        self._outputs = list(outputs)
         self._session: InferenceSession | None = None
 
     @property
@@ -58,32 +62,21 @@ class Network:
         return self._session is not None
 
     def open(self) -> InferenceSession:
-        """Return the session, opened and checked; `BundleError` if it does not fit the bundle."""
+        """Return the session, opened and checked; `BundleError` if it does not fit its model."""
         if self._session is None:
             session = self._opened()
             self._check_signature(session)
             self._session = session
         return self._session
 
-    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
-        """Return the embeddings float32 [batch, dimension] of one batch.
-
-        Raises `BundleError` if the network fails or returns anything but that, finite.
-        """
+    def run_all(self, feeds: Mapping[str, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+        """Return the outputs of one batch in their order; `BundleError` if the network fails."""
         session = self.open()
-        batch = next(iter(feeds.values())).shape[0]
         try:
-            (vectors,) = session.run([OUTPUT], dict(feeds))
+            found = session.run(self._outputs, dict(feeds))
         except Exception as error:
             raise BundleError(f"{self.path} failed to run: {error}") from error
-        array = np.asarray(vectors, dtype=np.float32)
-        if array.shape != (batch, self._dimension):
-            raise BundleError(
-                f"{self.path} returned shape {array.shape} instead of {(batch, self._dimension)}"
-            )
-        if not np.isfinite(array).all():
-            raise BundleError(f"{self.path} returned values that are not finite")
-        return array
+        return [np.asarray(array) for array in found]
 
     def _opened(self) -> InferenceSession:
         # Releases from 1.29 on report every model that they open over the network, and keep a
@@ -113,8 +106,42 @@ class Network:
                 f"{self.path} takes {_described(found)} instead of {_described(self._inputs)}"
             )
         outputs = {entry.name: entry.shape for entry in session.get_outputs()}
-        if OUTPUT not in outputs:
-            raise BundleError(f"{self.path} returns {sorted(outputs)} instead of {OUTPUT!r}")
+        for wanted in self._outputs:
+            if wanted not in outputs:
+                raise BundleError(f"{self.path} returns {sorted(outputs)} instead of {wanted!r}")
+        self._check_outputs(outputs)
+
+    def _check_outputs(self, outputs: Mapping[str, list[Any]]) -> None:
+        """Look at the declared shapes; nothing here, for those whose contract names no sizes."""
+
+
+class Network(OnnxFile):
+    """A network of a bundle: one output, `embedding` [batch, dimension]."""
+
+    def __init__(
+        self, path: Path, inputs: Mapping[str, int], dimension: int, threads: int | None
+    ) -> None:
+        """`inputs` maps each input's name to its number of axes."""
+        super().__init__(path, inputs, [OUTPUT], threads)
+        self._dimension = dimension
+
+    def run(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.float32]:
+        """Return the embeddings float32 [batch, dimension] of one batch.
+
+        Raises `BundleError` if the network fails or returns anything but that, finite.
+        """
+        batch = next(iter(feeds.values())).shape[0]
+        (vectors,) = self.run_all(feeds)
+        array = np.asarray(vectors, dtype=np.float32)
+        if array.shape != (batch, self._dimension):
+            raise BundleError(
+                f"{self.path} returned shape {array.shape} instead of {(batch, self._dimension)}"
+            )
+        if not np.isfinite(array).all():
+            raise BundleError(f"{self.path} returned values that are not finite")
+        return array
+
+    def _check_outputs(self, outputs: Mapping[str, list[Any]]) -> None:
         width = outputs[OUTPUT][-1] if outputs[OUTPUT] else None
         if isinstance(width, int) and width != self._dimension:
             raise BundleError(

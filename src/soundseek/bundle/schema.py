@@ -7,15 +7,37 @@ once. `to_dict` gives back what `from_dict` accepts.
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 from soundseek.audio.frontends import PRESETS, FrontEndSpec, least_samples
 from soundseek.bundle.fields import Section
-from soundseek.errors import BundleError, SoundseekError
+from soundseek.bundle.manifests import (
+    DataSource,
+    FileRecord,
+    Provenance,
+    as_json,
+    files_document,
+    opened,
+    parsed,
+    read_created,
+    read_files,
+    read_name,
+    read_provenance,
+    refuse,
+)
+from soundseek.errors import SoundseekError
+
+__all__ = [
+    "AudioSection",
+    "BundleManifest",
+    "Calibration",
+    "DataSource",
+    "FileRecord",
+    "Provenance",
+    "Similarity",
+    "TextSection",
+]
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "bundle.json"
@@ -25,9 +47,6 @@ TOKENIZER_FILE = "tokenizer.json"
 CARD_FILE = "MODEL_CARD.md"
 SUFFIX = ".soundseek"
 CONTENT_FILES = (AUDIO_FILE, TEXT_FILE, TOKENIZER_FILE, CARD_FILE)
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -70,33 +89,6 @@ class Similarity:
 
 
 @dataclass(frozen=True)
-class DataSource:
-    """One source of training data: its name, its licence and how many clips came from it."""
-
-    name: str
-    licence: str
-    clips: int
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where the model comes from; `scores` is free-form JSON, `attribution` may be empty."""
-
-    recipe: str
-    data: tuple[DataSource, ...]
-    scores: Mapping[str, object]
-    attribution: str
-
-
-@dataclass(frozen=True)
-class FileRecord:
-    """A file of the bundle: SHA-256 in lower-case hexadecimal, and its size in bytes."""
-
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
 class BundleManifest:
     """The content of bundle.json. `files` is empty only before the bundle is written."""
 
@@ -118,12 +110,6 @@ class BundleManifest:
             "window_samples": self.audio.window_samples,
             "hop_samples": self.audio.hop_samples,
         }
-        provenance = {
-            "recipe": self.provenance.recipe,
-            "data": [dataclasses.asdict(source) for source in self.provenance.data],
-            "scores": dict(self.provenance.scores),
-            "attribution": self.provenance.attribution,
-        }
         return {
             "schema_version": SCHEMA_VERSION,
             "name": self.name,
@@ -133,8 +119,8 @@ class BundleManifest:
             "audio": audio,
             "text": dataclasses.asdict(self.text),
             "similarity": dataclasses.asdict(self.similarity),
-            "provenance": provenance,
-            "files": {name: dataclasses.asdict(record) for name, record in self.files.items()},
+            "provenance": self.provenance.to_dict(),
+            "files": files_document(self.files),
         }
 
     @classmethod
@@ -144,66 +130,29 @@ class BundleManifest:
         Raises `BundleError` listing every problem, or saying that the bundle needs a newer
         soundseek.
         """
-        if not isinstance(document, Mapping):
-            raise BundleError(f"{where} must hold a JSON object, not {type(document).__name__}")
-        problems: list[str] = []
-        root = Section(document, "", problems)
-        version = root.integer("schema_version", least=1)
-        if version > SCHEMA_VERSION:
-            raise BundleError(
-                f"{where} has schema version {version}, newer than {SCHEMA_VERSION}",
-                remedy="upgrade soundseek: pip install --upgrade soundseek",
-            )
+        root = opened(document, where, SCHEMA_VERSION)
         manifest = cls(
-            name=_name(root),
+            name=read_name(root),
             description=root.text("description"),
-            created=_created(root),
+            created=read_created(root),
             dimension=root.integer("dimension", least=1),
             audio=_audio(root.section("audio")),
             text=_text(root.section("text")),
             similarity=_similarity(root.section("similarity")),
-            provenance=_provenance(root.section("provenance")),
-            files=_files(root.section("files")),
+            provenance=read_provenance(root.section("provenance")),
+            files=read_files(root.section("files"), CONTENT_FILES),
         )
-        root.finish()
-        if problems:
-            listed = "".join(f"\n  - {line}" for line in problems)
-            count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-            raise BundleError(f"{where} has {count}:{listed}")
+        refuse(root, where)
         return manifest
 
     @classmethod
     def from_json(cls, content: bytes, *, where: str = MANIFEST_FILE) -> BundleManifest:
         """Read the bytes of bundle.json; `BundleError` if they are no JSON or hold problems."""
-        try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise BundleError(
-                f"{where} is not JSON: {error}", remedy="fetch or export the bundle again"
-            ) from error
-        return cls.from_dict(document, where=where)
+        return cls.from_dict(parsed(content, where), where=where)
 
     def to_json(self) -> bytes:
         """Return the bytes of bundle.json: UTF-8, indented, in a fixed order."""
-        text = json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-        return (text + "\n").encode()
-
-
-def _name(root: Section) -> str:
-    name = root.text("name")
-    if name and not _NAME.fullmatch(name):
-        root.note("name", name, "use a-z, 0-9, '.', '_' and '-', at most 64 characters")
-    return name
-
-
-def _created(root: Section) -> str:
-    created = root.text("created")
-    try:
-        if created:
-            datetime.fromisoformat(created)
-    except ValueError:
-        root.note("created", created, "must be an ISO 8601 date, such as 2026-01-31T12:00:00+00:00")
-    return created
+        return as_json(self.to_dict())
 
 
 def _audio(section: Section) -> AudioSection:
@@ -254,33 +203,3 @@ def _similarity(section: Section) -> Similarity:
         inner.finish()
     section.finish()
     return Similarity(scale, calibration)
-
-
-def _provenance(section: Section) -> Provenance:
-    sources = []
-    for entry in section.sections("data"):
-        sources.append(
-            DataSource(entry.text("name"), entry.text("licence"), entry.integer("clips", least=0))
-        )
-        entry.finish()
-    provenance = Provenance(
-        recipe=section.text("recipe"),
-        data=tuple(sources),
-        scores=section.mapping("scores"),
-        attribution=section.text("attribution", may_be_empty=True),
-    )
-    section.finish()
-    return provenance
-
-
-def _files(section: Section) -> dict[str, FileRecord]:
-    records = {}
-    for name in CONTENT_FILES:
-        entry = section.section(name)
-        sha256 = entry.text("sha256")
-        if sha256 and not _SHA256.fullmatch(sha256):
-            entry.note("sha256", sha256, "must be 64 lower-case hexadecimal digits")
-        records[name] = FileRecord(sha256, entry.integer("bytes", least=0))
-        entry.finish()
-    section.finish()
-    return records

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from soundseek.bundle.network import Network
 from soundseek.bundle.schema import TEXT_FILE, TOKENIZER_FILE, BundleManifest
+from soundseek.bundle.tokenizer_file import open_tokenizer
 from soundseek.errors import BundleError, QueryError
 from soundseek.text.normalise import normalise_caption
 
@@ -91,7 +92,7 @@ class TextEncoder:
     # and off would disturb other threads.
     @cached_property
     def _truncating(self) -> Tokenizer:
-        tokenizer = self._opened()
+        tokenizer = open_tokenizer(self._tokenizer_path)
         tokenizer.no_padding()
         limit = self._settings.max_tokens
         special = tokenizer.num_special_tokens_to_add(is_pair=False)
@@ -105,7 +106,7 @@ class TextEncoder:
 
     @cached_property
     def _whole(self) -> Tokenizer:
-        tokenizer = self._opened()
+        tokenizer = open_tokenizer(self._tokenizer_path)
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer
@@ -113,16 +114,5 @@ class TextEncoder:
     @cached_property
     def _pad_id(self) -> int:
         """The id that fills up short texts; some networks derive positions from it."""
-        padding = self._opened().padding
+        padding = open_tokenizer(self._tokenizer_path).padding
         return 0 if padding is None else int(padding["pad_id"])
-
-    def _opened(self) -> Tokenizer:
-        from tokenizers import Tokenizer
-
-        try:
-            content = self._tokenizer_path.read_text(encoding="utf-8")
-            tokenizer = Tokenizer.from_str(content)
-        # The tokenizers package raises bare Exception for a file that it cannot read.
-        except Exception as error:
-            raise BundleError(f"cannot read {self._tokenizer_path}: {error}") from error
-        return tokenizer

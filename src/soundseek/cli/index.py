@@ -55,6 +55,7 @@ SHOWN_FAILURES = 20
 )
 @click.option("--retry-failed", is_flag=True, help="Try again what could not be read before.")
 @click.option("--rebuild", is_flag=True, help="Listen to every file again.")
+@click.option("--captions", is_flag=True, help="Then say in words what every new sound is.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Processor cores to use.")
 @json_option
 def index(
@@ -66,6 +67,7 @@ def index(
     tags: Sequence[str],
     retry_failed: bool,
     rebuild: bool,
+    captions: bool,
     threads: int | None,
     as_json: bool,
 ) -> int:
@@ -79,29 +81,37 @@ def index(
     Ends with 0 when all is well, 1 when some files could not be read, 130 after Ctrl-C (all
     that was done until then is kept).
     """
+    from soundseek.cli.library_caption import caption_all, caption_summary, load_for
     from soundseek.library import Library
 
     _check_that_there_are(folders)
     with (
         native_messages_silenced(),
         Library.open(library_path, bundle=model, create=bool(folders), rebuild=rebuild) as library,
-        progress() as on_progress,
     ):
-        report = library.index(
-            list(folders),
-            include=include,
-            exclude=exclude,
-            tags=tags or None,
-            rebuild=rebuild,
-            retry_failed=retry_failed,
-            threads=threads,
-            on_progress=on_progress,
-        )
+        captioner = load_for(library) if captions else None  # before the long part
+        with progress() as on_progress:
+            report = library.index(
+                list(folders),
+                include=include,
+                exclude=exclude,
+                tags=tags or None,
+                rebuild=rebuild,
+                retry_failed=retry_failed,
+                threads=threads,
+                on_progress=on_progress,
+            )
+        said = None
+        if captioner is not None and not report.interrupted:
+            said = caption_all(library, captioner)
     if as_json:
-        say_json({"library": str(library_path), **report.to_dict()})
+        more = {} if said is None else {"captions": said.to_dict()}
+        say_json({"library": str(library_path), **report.to_dict(), **more})
     else:
         _summarise(report, library_path)
-    if report.interrupted:
+        if said is not None:
+            say(caption_summary(said))
+    if report.interrupted or (said is not None and said.interrupted):
         return INTERRUPTED
     return DONE_WITH_FAILURES if report.failed else DONE
 

@@ -17,6 +17,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "status": Entry(f"{_UPKEEP}:status", "How much is in it, and where it is."),
         "verify": Entry(f"{_UPKEEP}:verify", "Check that nothing is damaged."),
         "failures": Entry(f"{_UPKEEP}:failures", "Files that could not be read, and why."),
+        "caption": Entry(
+            "soundseek.cli.library_caption:caption", "Say in words what every sound is."
+        ),
         "export": Entry(f"{_UPKEEP}:export", "Write all of it to a file."),
         "remove": Entry(f"{_UPKEEP}:remove", "Forget files; the files themselves stay."),
     }

@@ -25,11 +25,12 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "moments": Entry(
             "soundseek.cli.moments:moments", "Find where in a long file it sounds so.", _FIND
         ),
+        "caption": Entry("soundseek.cli.caption:caption", "Describe sounds in words.", _FIND),
         "duplicates": Entry(
             "soundseek.cli.duplicates:duplicates", "List sounds that are there twice.", _KEEP
         ),
         "library": Entry(
-            "soundseek.cli.library:library", "Status, check, export and remove.", _KEEP
+            "soundseek.cli.library:library", "Status, check, caption, export, remove.", _KEEP
         ),
         "models": Entry("soundseek.cli.models:models", "List and describe models.", _MODELS),
         "data": Entry("soundseek.cli.data:data", "Corpora to train and evaluate with.", _MODELS),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import click
 
 from soundseek.cli.lazy import Entry, LazyGroup
 from soundseek.cli.options import example, json_option
-from soundseek.cli.terminal import faint, say, say_json, shown_path, size, strong
+from soundseek.cli.terminal import count, faint, say, say_json, shown_path, size, strong
 from soundseek.errors import BundleError
 
 if TYPE_CHECKING:
+    from soundseek.bundle.captioning.captioner import Captioner
     from soundseek.bundle.catalogue import CatalogueEntry
     from soundseek.bundle.runtime import Bundle
 
@@ -36,20 +38,27 @@ def models() -> None:
 @click.command("list", epilog=example("soundseek models list", "soundseek models list --json"))
 @json_option
 def list_models(as_json: bool) -> None:
-    """List the models on this machine: the embedded ones, then your own."""
+    """List the models on this machine: the embedded ones, then your own.
+
+    Models find sounds; captioners describe in words what a certain model hears.
+    """
     from soundseek.bundle import catalogue
+    from soundseek.bundle.captioning import catalogue as captioners
     from soundseek.bundle.places import user_folder
 
-    default = _default_name()
-    rows = [_row(entry, default) for entry in catalogue.entries()]
+    default, default_captioner = _default_name(), captioners.default_name()
+    rows = [_row(entry, default, _facts_of_bundle) for entry in catalogue.entries()]
+    speakers = [
+        _row(entry, default_captioner, _facts_of_captioner) for entry in captioners.entries()
+    ]
     if as_json:
-        say_json({"models": rows})
+        say_json({"models": rows, "captioners": speakers})
         return
     for row in rows:
-        mark = " (default)" if row["default"] else ""
-        what = f"cannot be used: {row['problem']}" if row["problem"] else row["description"]
-        say(f"{strong(str(row['name']))}{mark}  {what}")
-        say(faint(f"    {row['origin']}, {shown_path(str(row['path']))}"))
+        _say_row(row)
+    say(faint("captioners" if speakers else "captioners: none is installed"))
+    for row in speakers:
+        _say_row(row, f"hears {row['hears']}, " if row["hears"] else "")
     say(faint(f"your own models go into {shown_path(user_folder())}"), err=True)
 
 
@@ -58,25 +67,23 @@ def list_models(as_json: bool) -> None:
 @click.option("--verify", is_flag=True, help="Also compare the hash of every file.")
 @json_option
 def show(name: str | None, verify: bool, as_json: bool) -> None:
-    """Describe a model: by default, the embedded one.
+    """Describe a model or a captioner: by default, the embedded model.
 
     NAME is a name from 'soundseek models list' or a path.
     """
-    from soundseek.bundle.load import load_bundle
-
-    bundle = load_bundle(name)
+    model = _opened(name)
     if verify:
-        bundle.verify()
+        model.verify()
     if as_json:
         say_json(
             {
-                "path": str(bundle.folder),
-                "fingerprint": bundle.fingerprint,
-                **bundle.manifest.to_dict(),
+                "path": str(model.folder),
+                "fingerprint": model.fingerprint,
+                **model.manifest.to_dict(),
             }
         )
         return
-    _describe(bundle)
+    _describe(model)
     if verify:
         say("all files are as they were made")
 
@@ -90,9 +97,23 @@ def _default_name() -> str | None:
         return None
 
 
-def _row(entry: CatalogueEntry, default: str | None) -> dict[str, object]:
+def _opened(name: str | None) -> Bundle | Captioner:
+    """Open what is called so; a model rather than a captioner, if there are both."""
+    from soundseek.bundle import catalogue
+    from soundseek.bundle.captioning import catalogue as captioners
+    from soundseek.bundle.captioning.load import load_captioner
     from soundseek.bundle.load import load_bundle
 
+    if name and not any(entry.name == name for entry in catalogue.entries()):
+        named = any(entry.name == name for entry in captioners.entries())
+        if named or captioners.is_captioner(Path(name)):
+            return load_captioner(name)
+    return load_bundle(name)
+
+
+def _row(
+    entry: CatalogueEntry, default: str | None, facts: Callable[[Path], dict[str, object]]
+) -> dict[str, object]:
     row: dict[str, object] = {
         "name": entry.name,
         "origin": entry.origin,
@@ -101,33 +122,61 @@ def _row(entry: CatalogueEntry, default: str | None) -> dict[str, object]:
         "description": None,
         "dimension": None,
         "fingerprint": None,
+        "hears": None,
         "problem": None,
     }
     try:
-        bundle = load_bundle(entry.path)
-    except BundleError as error:  # one damaged bundle must not hide the others
+        return row | facts(entry.path)
+    except BundleError as error:  # one damaged model must not hide the others
         return row | {"problem": error.message}
-    return row | {
+
+
+def _facts_of_bundle(path: Path) -> dict[str, object]:
+    from soundseek.bundle.load import load_bundle
+
+    bundle = load_bundle(path)
+    return {
         "description": bundle.manifest.description,
         "dimension": bundle.dimension,
         "fingerprint": bundle.fingerprint,
     }
 
 
-def _describe(bundle: Bundle) -> None:
-    manifest = bundle.manifest
-    say(strong(bundle.name))
+def _facts_of_captioner(path: Path) -> dict[str, object]:
+    from soundseek.bundle.captioning.load import load_captioner
+
+    captioner = load_captioner(path)
+    return {
+        "description": captioner.manifest.description,
+        "dimension": captioner.manifest.hears.dimension,
+        "fingerprint": captioner.fingerprint,
+        "hears": captioner.manifest.hears.name,
+    }
+
+
+def _say_row(row: Mapping[str, object], what_it_hears: str = "") -> None:
+    mark = " (default)" if row["default"] else ""
+    what = f"cannot be used: {row['problem']}" if row["problem"] else row["description"]
+    say(f"{strong(str(row['name']))}{mark}  {what}")
+    say(faint(f"    {what_it_hears}{row['origin']}, {shown_path(str(row['path']))}"))
+
+
+def _describe(model: Bundle | Captioner) -> None:
+    from soundseek.bundle.runtime import Bundle
+    from soundseek.bundle.schema import CARD_FILE
+
+    manifest = model.manifest
+    say(strong(model.name))
     say(f"  {manifest.description}")
     total = sum(record.bytes for record in manifest.files.values())
     facts = {
         "made": manifest.created,
-        "vectors": f"{bundle.dimension} values for every {bundle.window_s:.1f} s of sound "
-        f"at {bundle.sample_rate:,} Hz",
-        "queries": f"up to {manifest.text.max_tokens} tokens",
+        **(_use_of_bundle(model) if isinstance(model, Bundle) else _use_of_captioner(model)),
         "recipe": manifest.provenance.recipe,
         "size": size(total),
-        "fingerprint": bundle.fingerprint,
-        "folder": shown_path(bundle.folder),
+        "fingerprint": model.fingerprint,
+        "folder": shown_path(model.folder),
+        "card": shown_path(model.folder / CARD_FILE),
     }
     for fact, value in facts.items():
         say(f"  {fact:<12} {value}")
@@ -138,6 +187,25 @@ def _describe(bundle: Bundle) -> None:
         say("  scores")
         for place, figure in _figures(manifest.provenance.scores):
             say(f"    {place}: {figure}")
+
+
+def _use_of_bundle(bundle: Bundle) -> dict[str, str]:
+    return {
+        "vectors": f"{bundle.dimension} values for every {bundle.window_s:.1f} s of sound "
+        f"at {bundle.sample_rate:,} Hz",
+        "queries": f"up to {bundle.manifest.text.max_tokens} tokens",
+    }
+
+
+def _use_of_captioner(captioner: Captioner) -> dict[str, str]:
+    manifest = captioner.manifest
+    decoding = manifest.decoding
+    return {
+        "hears": f"{manifest.hears.name} ({captioner.hears[:12]}), "
+        f"up to {count(manifest.most_windows, 'window')} of a sound",
+        "captions": f"{decoding.min_tokens} to {decoding.max_tokens} tokens, "
+        f"{count(decoding.beams, 'beam')}",
+    }
 
 
 def _figures(scores: Mapping[str, object], place: str = "") -> Iterator[tuple[str, str]]:

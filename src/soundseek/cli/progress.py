@@ -1,4 +1,4 @@
-"""How far an indexing run is: a bar on a terminal, a line now and then elsewhere, on stderr."""
+"""How far indexing or captioning is: a bar on a terminal, else a line now and then, on stderr."""
 
 from __future__ import annotations
 
@@ -20,17 +20,20 @@ OnProgress = Callable[["Progress"], None]
 
 
 @contextmanager
-def progress() -> Iterator[OnProgress]:
-    """Give a function that shows the `Progress` it is called with."""
+def progress(doing: str = "listening", what: str = "files") -> Iterator[OnProgress]:
+    """Give a function that shows the `Progress` it is called with: `doing` it to so many `what`."""
     if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _bar() as on_progress:
+        with _bar(doing) as on_progress:
             yield on_progress
     else:
-        yield plain_lines()
+        yield plain_lines(what=what)
 
 
 def plain_lines(
-    *, interval_s: float = PLAIN_INTERVAL_S, now: Callable[[], float] = time.monotonic
+    *,
+    interval_s: float = PLAIN_INTERVAL_S,
+    now: Callable[[], float] = time.monotonic,
+    what: str = "files",
 ) -> OnProgress:
     """Return a function that prints a line on stderr, at most one every `interval_s` seconds."""
     started = last = now()
@@ -41,7 +44,8 @@ def plain_lines(
         if moment - last < interval_s:
             return
         last = moment
-        say(f"{state.done:,}/{state.total:,} files, {described(state, moment - started)}", err=True)
+        so_far = described(state, moment - started)
+        say(f"{state.done:,}/{state.total:,} {what}, {so_far}", err=True)
 
     return on_progress
 
@@ -59,12 +63,12 @@ def described(state: Progress, elapsed_s: float) -> str:
 
 
 @contextmanager
-def _bar() -> Iterator[OnProgress]:
+def _bar(doing: str) -> Iterator[OnProgress]:
     from rich import progress as rich_progress
     from rich.console import Console
 
     columns = (
-        rich_progress.TextColumn("listening"),
+        rich_progress.TextColumn(doing),
         rich_progress.BarColumn(bar_width=24),
         rich_progress.MofNCompleteColumn(),
         rich_progress.TextColumn("{task.fields[text]}", markup=False),

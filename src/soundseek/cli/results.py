@@ -17,6 +17,7 @@ from soundseek.cli.terminal import (
     say_bytes,
     say_json,
     shown_path,
+    shown_text,
     span,
     strong,
 )
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from soundseek.library.hits import Hit
 
 _WORDS_SHOWN = 5
+_COLUMNS = 80
 
 _CSV_COLUMNS = (
     "query",
@@ -42,6 +44,7 @@ _CSV_COLUMNS = (
     "similarity",
     "name_rank",
     "copies",
+    "caption",
 )
 
 
@@ -94,9 +97,9 @@ def note_unknown_words(bundle: Bundle, texts: Sequence[str]) -> None:
 def hit_lines(hits: Sequence[Hit], remarks: Sequence[str] | None = None) -> list[str]:
     """Return a table of hits, its heading first; the path is last, so that it may be long.
 
-    `remarks` has something to say behind each hit. The score that fuses sound and name says
-    nothing to people, so what it is made of stands there: how well the sound fits, and the place
-    among the names where any name fits.
+    `remarks` has something to say behind each hit; a caption stands below it. The score that
+    fuses sound and name says nothing to people, so what it is made of stands there: how well the
+    sound fits, and the place among the names where any name fits.
     """
     named = any(hit.name_rank is not None for hit in hits)
     rows = [
@@ -119,7 +122,16 @@ def hit_lines(hits: Sequence[Hit], remarks: Sequence[str] | None = None) -> list
             f"{line:<{longest}}  {faint(remark)}" if remark else line
             for line, remark in zip(lines, remarks, strict=True)
         ]
+    indent = " " * (widths[0] + 2)
+    for place in range(len(hits) - 1, -1, -1):
+        if (caption := hits[place].caption) is not None:
+            lines.insert(place + 1, indent + faint(_cut(shown_text(caption), len(indent))))
     return [faint(_row(heading, widths)), *lines]
+
+
+def _cut(text: str, indent: int) -> str:
+    room = _COLUMNS - indent
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -41,7 +41,15 @@ if TYPE_CHECKING:
 @click.option("--max-duration", metavar="TIME", callback=seconds, help="Such as 90 or 1:30.")
 @click.option("--folder", "folders", metavar="DIR", multiple=True, help="Only below (repeatable).")
 @click.option("--format", "formats", metavar="wav", multiple=True, help="Only these (repeatable).")
-@click.option("--no-names", is_flag=True, help="By sound alone: ignore file names and tags.")
+@click.option("--no-names", is_flag=True, help="By sound alone: ignore names, tags, captions.")
+@click.option(
+    "--captions",
+    "captions_weight",
+    metavar="WEIGHT",
+    type=click.FloatRange(0, 1),
+    help="How much captions count beside the sound, 0 to 1.",
+)
+@click.option("--no-captions", is_flag=True, help="Let captions not count.")
 @click.option("--queries", metavar="FILE", help="Many descriptions, one a line; - is stdin.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for programs.")
@@ -59,6 +67,8 @@ def search(
     folders: Sequence[str],
     formats: Sequence[str],
     no_names: bool,
+    captions_weight: float | None,
+    no_captions: bool,
     queries: str | None,
     as_json: bool,
     as_csv: bool,
@@ -69,9 +79,9 @@ def search(
 ) -> None:
     """Find sounds by describing them.
 
-    What a file sounds like decides, and its name and tags help. "where" is the part of the file
-    that fits best, "sound" tells how well it does (1 is a perfect match, 0 is unrelated), and
-    "name" is the place among the files whose names fit.
+    What a file sounds like decides, and its name, tags and captions help. "where" is the part of
+    the file that fits best, "sound" tells how well it does (1 is a perfect match, 0 is
+    unrelated), and "name" is the place among the files whose names or captions have its words.
     """
     output = _output(as_json, as_csv, as_m3u, print0)
     text = " ".join(words) if words else None
@@ -79,6 +89,8 @@ def search(
         raise click.UsageError('describe a sound: soundseek search "rain on a tin roof"')
     if queries is not None and (text is not None or like is not None):
         raise click.UsageError("--queries FILE takes the place of a description and of --like")
+    if no_captions and captions_weight is not None:
+        raise click.UsageError("--captions and --no-captions cannot go together: choose one")
     texts = None if queries is None else _read_queries(queries)
 
     def find(library: Library) -> list[Answer]:
@@ -92,6 +104,8 @@ def search(
             "formats": formats,
             "hybrid": not no_names,
         }
+        if no_captions or captions_weight is not None:
+            options["captions_weight"] = captions_weight or 0.0
         if texts is None:
             return [Answer(text, library.search(text, **options))]
         found = library.search_many(texts, **options)

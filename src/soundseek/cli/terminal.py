@@ -90,9 +90,13 @@ def shown_path(path: str | os.PathLike[str]) -> str:
     except (ValueError, OSError):  # another drive on Windows; the current folder is gone
         relative = text
     shortest = text if relative.startswith(os.pardir) else min(text, relative, key=len)
+    return shown_text(shortest)
+
+
+def shown_text(text: str) -> str:
+    """Return a text of unknown origin for people: control characters as escapes."""
     return "".join(
-        char if char.isprintable() or _is_surrogate(char) else ascii(char)[1:-1]
-        for char in shortest
+        char if char.isprintable() or _is_surrogate(char) else ascii(char)[1:-1] for char in text
     )
 
 

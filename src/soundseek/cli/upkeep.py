@@ -58,6 +58,7 @@ def status(as_json: bool, library_path: Path) -> None:
         "sound": f"{amount_of_sound(state.duration_s)}, in {count(state.windows, 'window')}",
         "missing": f"{state.missing:,}" if state.missing else "none",
         "unreadable": f"{state.failed:,}" if state.failed else "none",
+        "captions": f"of {count(state.captioned, 'sound')}" if state.captioned else "none",
         "model": f"{state.bundle} ({state.fingerprint[:12]})",
         "size": size(state.size_bytes),
     }

@@ -25,6 +25,8 @@ class AudioEncoding:
             architecture has one.
         embedding: what the public code calls the embedding, where that is not `pooled`.
         logits: `[batch, classes]`, where the encoder has a classifier.
+        step_logits: `[batch, steps, classes]`, where it classifies every step of `sequence`; what
+            stands at steps that are masked means nothing.
     """
 
     sequence: Tensor
@@ -33,6 +35,7 @@ class AudioEncoding:
     feature_map: Tensor | None = None
     embedding: Tensor | None = None
     logits: Tensor | None = None
+    step_logits: Tensor | None = None
 
     @property
     def probabilities(self) -> Tensor | None:

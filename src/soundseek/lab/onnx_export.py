@@ -1,4 +1,4 @@
-"""The two networks of a bundle as ONNX graphs, checked against torch before they leave the lab."""
+"""Networks as ONNX graphs, checked against torch before they leave the lab."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from soundseek.lab.quiet import hushed
 
 OPSET = 18
 _MOST_ITEMS = 4096
-_TOLERANCE = 2e-4  # largest difference of a coordinate of a unit vector, graph against torch
+TOLERANCE = 2e-4
+"""The largest difference of a coordinate of a unit vector, graph against torch."""
 
 
 def audio_onnx(network: nn.Module, *, frames: int, bands: int) -> bytes:
@@ -34,7 +35,7 @@ def audio_onnx(network: nn.Module, *, frames: int, bands: int) -> bytes:
         return {"features": features, "lengths": torch.tensor(lengths)}
 
     batch = torch.export.Dim("batch", min=1, max=_MOST_ITEMS)
-    return _exported(
+    return exported(
         network.eval(),
         inputs([frames, frames // 2, 1]),
         {"features": {0: batch}, "lengths": {0: batch}},
@@ -62,7 +63,7 @@ def text_onnx(network: nn.Module, *, vocabulary: int, max_tokens: int, pad_id: i
 
     batch = torch.export.Dim("batch", min=1, max=_MOST_ITEMS)
     tokens = torch.export.Dim("tokens", min=2, max=max_tokens)
-    return _exported(
+    return exported(
         network.eval(),
         inputs([7, 4, 2]),
         {"input_ids": {0: batch, 1: tokens}, "attention_mask": {0: batch, 1: tokens}},
@@ -70,22 +71,58 @@ def text_onnx(network: nn.Module, *, vocabulary: int, max_tokens: int, pad_id: i
     )
 
 
-def _exported(
+def exported(
     network: nn.Module,
     inputs: Mapping[str, Tensor],
     dynamic: Mapping[str, Any],
     others: Sequence[Mapping[str, Tensor]],
+    *,
+    outputs: Sequence[str] = ("embedding",),
+    tolerance: float = TOLERANCE,
 ) -> bytes:
-    graph = _traced(network, inputs, dynamic)
+    """The graph of a network in eval mode that takes `inputs` by name and returns a tensor for each
+    of `outputs`; `dynamic` are the sizes that may vary, `others` inputs to check it with.
+
+    Raises `BundleError` where the network cannot be turned into a graph, or the graph gives other
+    values: by more than `tolerance`.
+    """
+    graph = _traced(network, inputs, dynamic, outputs)
     # The inputs that were traced prove little: a graph may have taken their sizes for constants.
     for some in (inputs, *others):
         with torch.no_grad():
-            expected = network(**some).numpy()
-        check_graph(graph, {name: value.numpy() for name, value in some.items()}, expected)
+            found = network(**some)
+        expected = [one.numpy() for one in (found if isinstance(found, tuple) else (found,))]
+        arrays = {name: value.numpy() for name, value in some.items()}
+        check_graph(graph, arrays, *expected, tolerance=tolerance)
     return graph
 
 
-def _traced(network: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[str, Any]) -> bytes:
+def with_half_weights(graph: bytes, *, least: int = 4096) -> bytes:
+    """The graph with weights of `least` values or more kept as float16, and turned into float32
+    when it is opened: half the size, and the same arithmetic."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    model = onnx.load_from_string(graph)
+    casts = []
+    for tensor in model.graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < least:
+            continue
+        values = numpy_helper.to_array(tensor)
+        name, stored = tensor.name, f"{tensor.name}_half"
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+    return bytes(model.SerializeToString())
+
+
+def _traced(
+    network: nn.Module,
+    inputs: Mapping[str, Tensor],
+    dynamic: Mapping[str, Any],
+    outputs: Sequence[str],
+) -> bytes:
     try:
         # With gradients, attention is traced by another formula, which not every mask survives.
         with hushed("torch.onnx"), torch.no_grad():
@@ -106,7 +143,7 @@ def _traced(network: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[s
         ) from error
     if program is None:
         raise BundleError("the network could not be turned into an ONNX graph")
-    _name_output(program.model.graph, "embedding")
+    _name_outputs(program.model.graph, outputs)
     _without_remarks(program.model)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
@@ -116,13 +153,14 @@ def _traced(network: nn.Module, inputs: Mapping[str, Tensor], dynamic: Mapping[s
         return path.read_bytes()
 
 
-def _name_output(graph: Any, name: str) -> None:
-    """Name the only output; the exporter may have given an inner value that very name."""
+def _name_outputs(graph: Any, names: Sequence[str]) -> None:
+    """Name the outputs; the exporter may have given inner values these very names."""
     for node in graph:
         for value in node.outputs:
-            if value.name == name:
-                value.name = f"inner_{name}"
-    graph.outputs[0].name = name
+            if value.name in names:
+                value.name = f"inner_{value.name}"
+    for output, name in zip(graph.outputs, names, strict=True):
+        output.name = name
 
 
 def _without_remarks(model: Any) -> None:
@@ -139,25 +177,30 @@ def _without_remarks(model: Any) -> None:
 
 
 def check_graph(
-    graph: bytes, inputs: Mapping[str, NDArray[np.generic]], expected: NDArray[np.float32]
+    graph: bytes,
+    inputs: Mapping[str, NDArray[np.generic]],
+    *expected: NDArray[np.generic],
+    tolerance: float = TOLERANCE,
 ) -> None:
-    """Raise `BundleError` unless ONNX Runtime gives what torch gave."""
+    """Raise `BundleError` unless ONNX Runtime gives what torch gave, output by output."""
     # As in the runtime: releases from 1.29 on would report the model over the network.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     try:
-        (found,) = session.run(None, dict(inputs))
+        found = session.run(None, dict(inputs))
     except Exception as error:  # ONNX Runtime's exceptions have no base of their own
         shapes = {name: value.shape for name, value in inputs.items()}
         raise BundleError(f"the ONNX graph does not run for {shapes}: {error}") from error
-    if found.shape != expected.shape:
-        raise BundleError(
-            f"the ONNX graph gives vectors of shape {found.shape}, the network {expected.shape}"
-        )
-    difference = float(np.abs(found - expected).max())
-    if not difference <= _TOLERANCE:
-        raise BundleError(
-            f"the ONNX graph differs from the network by {difference:.2g}, more than {_TOLERANCE}"
-        )
+    for one, other in zip(found, expected, strict=True):
+        if one.shape != other.shape:
+            raise BundleError(
+                f"the ONNX graph gives values of shape {one.shape}, the network {other.shape}"
+            )
+        difference = float(np.abs(one - other).max())
+        if not difference <= tolerance:
+            raise BundleError(
+                f"the ONNX graph differs from the network by {difference:.2g}, "
+                f"more than {tolerance}"
+            )

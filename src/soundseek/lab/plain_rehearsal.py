@@ -70,9 +70,10 @@ def rehearse_distilled(
 def rehearse_caption_match(
     recipe: CaptionMatchRecipe, run_folder: Path | None = None, say: Say = print
 ) -> PlainRehearsal:
-    """Test clips, their generated captions, and the text encoder of a caption-then-match system."""
-    from soundseek.lab.retrieval.build import build_text_encoder
-    from soundseek.lab.retrieval.caption_match import generated_for, read_generated
+    """Test clips, their generated captions, and what compares texts in a caption-then-match
+    system."""
+    from soundseek.lab.caption_matching.generated import Generated, generated_for, read_generated
+    from soundseek.lab.retrieval.caption_match import comparison_of
     from soundseek.lab.retrieval.clips import test_clips
 
     problems, checked = _begun(recipe, run_folder), []
@@ -82,17 +83,24 @@ def rehearse_caption_match(
         checked.append(f"test: {len(clips):,} clips")
     with problems.collecting("captions"):
         written = read_generated(Path(recipe.captions))
-        checked.append(f"{len(written):,} generated captions")
+    # What compares texts is looked at even where there are no captions to compare.
+    generated = Generated(["a dog barks"], [[0]], 0, 0)
     if clips and written is not None:
         with problems.collecting("captions"):
-            generated_for(clips, written, recipe.captions)
-    with problems.collecting("text"):
-        texts = sorted(
-            {text for clip in clips for text in clip.captions} | set((written or {}).values())
-        )
-        build_text_encoder(recipe.text, texts or ["a dog barks"])
-        checked.append(f"the text encoder {recipe.text.encoder} is there")
+            generated = generated_for(clips, written, recipe.captions)
+            checked.append(generated.told())
+    with problems.collecting("bundle" if recipe.compare == "bundle" else "text"):
+        comparison_of(recipe, generated, sorted({q for clip in clips for q in clip.captions}))
+        checked.append(_compared(recipe))
     return _ended(recipe.name, problems, checked, _NOTHING_LEARNT)
+
+
+def _compared(recipe: CaptionMatchRecipe) -> str:
+    if recipe.compare == "embedding" and recipe.text is not None:
+        return f"the text encoder {recipe.text.encoder} is there"
+    if recipe.compare == "bundle":
+        return f"the bundle {recipe.bundle or 'of the embedded model'} is there"
+    return f"texts are compared by {recipe.compare}, which needs no model"
 
 
 _UNTRIED = (

@@ -42,6 +42,7 @@ WEIGHTS: Final[Mapping[str, PublishedWeights]] = MappingProxyType(
                 ("Cnn10_mAP=0.380.pth", "panns_cnn10"),
                 ("Cnn14_mAP=0.431.pth", "panns_cnn14"),
                 ("Cnn14_16k_mAP=0.438.pth", "panns_cnn14_16k"),
+                ("Cnn14_DecisionLevelMax_mAP=0.385.pth", "panns_cnn14_decision_level_max"),
                 ("ResNet38_mAP=0.434.pth", "panns_resnet38"),
             )
         },

@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 CHECKPOINT = "last.pt"
 _RECIPE = "recipe.json"
 METRICS, VALIDATION = "metrics.csv", "validation.csv"
-SCORES, PREDICTIONS = "scores.json", "predictions.csv"
+SCORES, PREDICTIONS, CAPTIONS = "scores.json", "predictions.csv", "captions.csv"
 SIMILARITIES = "similarities"
 """Below it, a folder of similarities a part: `test`, `validation`."""
 

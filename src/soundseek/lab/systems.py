@@ -103,6 +103,14 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
                 "export one of its members, each a folder in there: soundseek export RUN/MEMBER",
             ),
         ),
+        "captioning": System(
+            "soundseek.lab.captioning.recipe:CaptioningRecipe",
+            "soundseek.lab.captioning.train:train",
+            "soundseek.lab.captioning.tiny:tiny",
+            None,
+            "soundseek.lab.captioning.export:export_run",
+            "soundseek.lab.captioning.rehearsal:rehearse",
+        ),
         "caption_match": System(
             "soundseek.lab.retrieval.caption_match:CaptionMatchRecipe",
             "soundseek.lab.retrieval.caption_match:train",

@@ -1,4 +1,6 @@
-"""The file of window vectors that is derived from a library: mapped into memory, not read.
+"""A file of vectors that is derived from a library: mapped into memory, not read.
+
+It holds the windows of clips, or the captions, each of which is then a clip of one window.
 
 Layout, little-endian: a header of 128 bytes, the vectors float16 [n_windows, dimension], zeros up
 to a multiple of 8, the windows' weights float32 [n_windows], zeros again, the clips' ids int64
@@ -21,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 CACHE_FILE = "windows.cache"
+CAPTIONS_FILE = "captions.cache"
 
 _MAGIC = b"sndkwin2"
 _HEADER = struct.Struct("<8s32sqqqq")  # magic, identity, revision, windows, clips, dimension
@@ -50,13 +53,15 @@ class Block(NamedTuple):
     revision: int
 
 
-def open_cache(folder: Path, identity: bytes, dimension: int) -> Block | None:
-    """Return the windows that are cached in `folder`, mapped; None if there is no such cache.
+def open_cache(
+    folder: Path, identity: bytes, dimension: int, name: str = CACHE_FILE
+) -> Block | None:
+    """Return the windows that are cached in `folder` as `name`, mapped; None if there are none.
 
     A file of another library (`identity`, 32 bytes), another dimension or a wrong size counts as
     none.
     """
-    path = folder / CACHE_FILE
+    path = folder / name
     try:
         with path.open("rb") as file:
             header = file.read(_HEADER.size)
@@ -84,7 +89,12 @@ def open_cache(folder: Path, identity: bytes, dimension: int) -> Block | None:
 
 
 def write_cache(
-    folder: Path, identity: bytes, dimension: int, revision: int, clips: Iterable[ClipWindows]
+    folder: Path,
+    identity: bytes,
+    dimension: int,
+    revision: int,
+    clips: Iterable[ClipWindows],
+    name: str = CACHE_FILE,
 ) -> None:
     """Write the windows of `clips`, ascending by id, one clip's vectors in memory at a time.
 
@@ -93,9 +103,9 @@ def write_cache(
     Raises `OSError` if the folder cannot be written or the disk is full; what was there stays.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _remove_abandoned(folder)
-    handle, name = tempfile.mkstemp(_TEMPORARY_SUFFIX, CACHE_FILE, folder)
-    temporary = Path(name)
+    _remove_abandoned(folder, name)
+    handle, draft = tempfile.mkstemp(_TEMPORARY_SUFFIX, name, folder)
+    temporary = Path(draft)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(bytes(_HEADER_BYTES))
@@ -117,7 +127,7 @@ def write_cache(
             )
             file.flush()
             os.fsync(file.fileno())  # or a power cut could leave a renamed file full of zeros
-        temporary.replace(folder / CACHE_FILE)
+        temporary.replace(folder / name)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -131,10 +141,10 @@ def _pad(file: BinaryIO, size: int) -> None:
     file.write(bytes(_padded(size) - size))
 
 
-def _remove_abandoned(folder: Path) -> None:
+def _remove_abandoned(folder: Path, name: str) -> None:
     """Delete what processes that were killed while writing have left."""
     long_ago = time.time() - _ABANDONED_AFTER_S
-    for path in folder.glob(f"{CACHE_FILE}*{_TEMPORARY_SUFFIX}"):
+    for path in folder.glob(f"{name}*{_TEMPORARY_SUFFIX}"):
         with suppress(OSError):
             if path.stat().st_mtime < long_ago:
                 path.unlink()

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from soundseek.errors import LibraryError
-from soundseek.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES
+from soundseek.library.schema import APPLICATION_ID, SCHEMA_VERSION, TABLES, UPGRADES
 
 DATABASE_FILE = "library.db"
 _BUSY_TIMEOUT_S = 10.0
@@ -59,7 +59,8 @@ class Database:
     def open(cls, folder: Path, *, read_only: bool = False) -> Database:
         """Open the library in `folder`; where it cannot be written, for reading only.
 
-        Raises LibraryError if there is none, it is damaged, or newer than this program.
+        One of an older version is brought up to date where it can be written, and read as it is
+        otherwise. Raises LibraryError if there is none, it is damaged, or newer than this program.
         """
         path = folder / DATABASE_FILE
         if not cls.exists(folder):
@@ -72,6 +73,8 @@ class Database:
             database = cls(path, _connected(path, read_only), read_only=read_only)
             try:
                 database._check()
+                if not read_only:
+                    database._upgrade()
             except BaseException:
                 database.close()
                 raise
@@ -98,6 +101,7 @@ class Database:
                         values = {"schema_version": str(SCHEMA_VERSION), "revision": "0"}
                         database.set_meta({**meta, **values})
                 database._check()
+                database._upgrade()
             except BaseException:
                 database.close()
                 raise
@@ -153,6 +157,25 @@ class Database:
         """Count a change: call it once inside each transaction; returns the new revision."""
         self.connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'revision'")
         return self.revision()
+
+    def has_captions(self) -> bool:
+        """Whether any caption is stored; a library of version 1 has no place for them."""
+        return self._version() >= 2 and bool(self.query("SELECT 1 FROM captions LIMIT 1"))
+
+    def _version(self) -> int:
+        return int(self.query("SELECT value FROM meta WHERE key = 'schema_version'")[0][0])
+
+    def _upgrade(self) -> None:
+        """Bring the tables to the present version: in one step, or not at all."""
+        if self._version() == SCHEMA_VERSION:
+            return
+        with self.transaction() as connection:
+            # Read again: another process may have done it in the meantime.
+            for version in range(self._version(), SCHEMA_VERSION):
+                for statement in UPGRADES[version]:
+                    connection.execute(statement)
+            self.set_meta({"schema_version": str(SCHEMA_VERSION)})
+            self.next_revision()
 
     def _check(self) -> None:
         (application,) = self.query("PRAGMA application_id")[0]

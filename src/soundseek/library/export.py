@@ -29,23 +29,29 @@ _COLUMNS = (
     "size_bytes",
     "sha256",
     "indexed_at",
+    "captions",
 )
 _ROWS = (
     "SELECT files.path, files.state, files.reason, clips.duration_s, clips.format,"
     " clips.sample_rate, clips.channels, files.tags, files.size, clips.content_hash,"
-    " files.indexed_at"
+    " files.indexed_at, {captions}"
     " FROM files LEFT JOIN clips ON clips.id = files.clip_id ORDER BY files.path"
+)
+# A line each, the user's first: no caption holds a line break.
+_CAPTIONS = (
+    "(SELECT group_concat(text, char(10)) FROM (SELECT text FROM captions"
+    " WHERE clip_id = clips.id AND text <> '' ORDER BY source <> 'user', id))"
 )
 
 
 def export_library(database: Database, destination: AnyPath, *, format: str = "csv") -> int:  # noqa: A002
     """Write the library to the file `destination`, replacing it; returns the number of rows.
 
-    "csv" (tags joined by commas), "json" (one list) and "jsonl" (one object a line) have a row for
-    every file, missing and failed ones included, sorted by path, as UTF-8; bytes of a path that
-    are not text appear as backslash escapes. "npz" is for NumPy and has a row for every present
-    file: `paths` [n], `sha256` [n], `durations_s` float64 [n], and `vectors` float32
-    [n, dimension], L2-normalised.
+    "csv" (tags joined by commas, captions by line breaks), "json" (one list) and "jsonl" (one
+    object a line) have a row for every file, missing and failed ones included, sorted by path, as
+    UTF-8; bytes of a path that are not text appear as backslash escapes. "npz" is for NumPy and has
+    a row for every present file: `paths` [n], `sha256` [n], `durations_s` float64 [n], and
+    `vectors` float32 [n, dimension], L2-normalised.
 
     The file is complete or not there. Raises LibraryError for an unknown format and where the
     file cannot be written.
@@ -87,11 +93,13 @@ def export_library(database: Database, destination: AnyPath, *, format: str = "c
 
 
 def _rows(database: Database) -> Iterator[dict[str, Any]]:
+    statement = _ROWS.format(captions=_CAPTIONS if database.has_captions() else "NULL")
     with explained(database.path):
-        for values in database.connection.execute(_ROWS):
+        for values in database.connection.execute(statement):
             row = dict(zip(_COLUMNS, values, strict=True))
             row["path"] = _printable(row["path"])
             row["tags"] = split_tags(row["tags"])
+            row["captions"] = tuple((row["captions"] or "").splitlines())
             row["sha256"] = None if row["sha256"] is None else row["sha256"].hex()
             yield row
 
@@ -110,7 +118,9 @@ def _write_csv(database: Database, path: Path) -> int:
         writer = csv.DictWriter(file, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         for count, row in enumerate(_rows(database), start=1):  # noqa: B007
-            writer.writerow({**row, "tags": ",".join(row["tags"])})
+            writer.writerow(
+                {**row, "tags": ",".join(row["tags"]), "captions": "\n".join(row["captions"])}
+            )
     return count
 
 

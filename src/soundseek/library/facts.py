@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from soundseek.library.captions import best_captions
 from soundseek.library.database import Database
 from soundseek.library.query import Filters
 from soundseek.library.schema import blob_to_path, split_tags
@@ -19,6 +20,7 @@ class SoundFacts:
     path: str
     also: tuple[str, ...]
     tags: tuple[str, ...]
+    caption: str | None
     duration_s: float
     format: str
     sample_rate: int
@@ -48,6 +50,7 @@ def _facts(
         clip_ids,
     ):
         paths.setdefault(clip_id, []).append(path)
+    captions = best_captions(database, clip_ids)
     facts: dict[int, SoundFacts] = {}
     for clip_id, path, tags, *sound in database.query(
         "SELECT files.clip_id, files.path, files.tags, clips.duration_s, clips.format,"
@@ -58,5 +61,6 @@ def _facts(
     ):
         if clip_id not in facts:
             also = tuple(blob_to_path(other) for other in paths[clip_id] if other != path)
-            facts[clip_id] = SoundFacts(blob_to_path(path), also, split_tags(tags), *sound)
+            told = (blob_to_path(path), also, split_tags(tags), captions.get(clip_id))
+            facts[clip_id] = SoundFacts(*told, *sound)
     return facts

@@ -26,8 +26,11 @@ class Hit:
         similarity: how much the sound fits, -1 to 1: the mean of the cosines of the whole and of
             its best window; in recordings over 30 s the window counts more. The whole alone where
             that is higher and the query is a sound.
-        name_rank: place among the files whose names match the query; None if this one's does not.
+        name_rank: place among the files whose names or captions match the query in words; None if
+            this one's do not.
         also: the other files with the same content.
+        caption: what is said of the sound, by people if anyone did, else by a captioner; None if
+            nothing is.
     """
 
     rank: int
@@ -43,6 +46,7 @@ class Hit:
     similarity: float
     name_rank: int | None
     also: tuple[str, ...] = ()
+    caption: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""

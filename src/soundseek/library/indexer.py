@@ -18,6 +18,7 @@ from soundseek.audio.source import printable
 from soundseek.bundle.load import load_bundle
 from soundseek.bundle.network import usable_processors
 from soundseek.errors import LibraryError
+from soundseek.library.captions import encode_waiting
 from soundseek.library.database import Database
 from soundseek.library.lock import writer_lock
 from soundseek.library.outcomes import Crashed, Embedded, Known, Outcome, Unreadable
@@ -69,6 +70,7 @@ def index(
             run = _Run(writer, contents, on_progress)
             interrupted = run.read(plan.to_read, readers, should_stop)
         drop_clips_without_files(database)
+        encode_waiting(library)
     return IndexReport(
         added=writer.counts["added"],
         unchanged=writer.counts["unchanged"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from os import fspath
 from pathlib import Path
@@ -14,9 +14,20 @@ from soundseek.library.query import AnyPath, SearchOptions, as_list
 
 if TYPE_CHECKING:
     from soundseek.bundle.runtime import Bundle
+    from soundseek.library.caption_files import Row
+    from soundseek.library.captioning import Captioning
+    from soundseek.library.captions import StoredCaption
     from soundseek.library.duplicates import DuplicateGroup
     from soundseek.library.hits import Hit, Moment
-    from soundseek.library.reports import Failure, IndexReport, OnProgress, Status, VerifyReport
+    from soundseek.library.reports import (
+        AddedCaptions,
+        CaptionReport,
+        Failure,
+        IndexReport,
+        OnProgress,
+        Status,
+        VerifyReport,
+    )
     from soundseek.library.search import Searcher
 
 
@@ -119,6 +130,51 @@ class Library:
             should_stop=should_stop,
         )
 
+    def caption(
+        self,
+        captioner: Captioning,
+        *,
+        again: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> CaptionReport:
+        """Write a caption for every clip that has none of this captioner, from stored vectors.
+
+        Nothing is listened to. A clip has one generated caption: that of another captioner (by
+        fingerprint) is replaced, and with `again` every one is. What people wrote stays. Captions
+        are committed every few clips; a run that was stopped or killed goes on with the next one.
+        A KeyboardInterrupt ends it early and keeps what is done.
+
+        Raises LibraryError if the captioner reads vectors of another model than this library's,
+        the library is being written by another process, or the disk is full.
+        """
+        from soundseek.library.captioning import caption_library
+
+        return caption_library(self, captioner, again=again, on_progress=on_progress)
+
+    def add_captions(self, rows: Iterable[Row], *, again: bool = False) -> AddedCaptions:
+        """Store what people wrote of files: rows of (path, caption or captions).
+
+        A path is absolute, relative to the current folder, or the last parts of one (a file's
+        name), if only one sound has it. Files that are not found are listed in the report and stop
+        nothing. Captions hang on the content of a file: copies share them, a moved file keeps
+        them, one with new content does not. `again` replaces what the named files have by people.
+
+        Raises LibraryError if the library is being written by another process, or the disk is
+        full.
+        """
+        from soundseek.library.caption_files import add_captions
+
+        return add_captions(self, rows, again=again)
+
+    def captions(self, path: AnyPath) -> list[StoredCaption]:
+        """Return the captions of a file, the user's first, each in the order in which they came.
+
+        Raises LibraryError if the file is not in the library.
+        """
+        from soundseek.library.captions import captions_of
+
+        return captions_of(self.database, path)
+
     @cached_property
     def _searcher(self) -> Searcher:
         from soundseek.library.search import Searcher
@@ -130,7 +186,8 @@ class Library:
 
         What fits is described by `text`, or shown by a sound that it is `like`, or both;
         `without` describes what should not be heard. `min_duration`, `max_duration` (seconds),
-        `folders` and `formats` narrow the choice first; `hybrid=False` ignores names and tags.
+        `folders` and `formats` narrow the choice first; `hybrid=False` ignores names, tags and
+        captions, `captions_weight=0` captions alone.
         All of it: `soundseek.library.query.SearchOptions`, `soundseek.library.search`.
 
         Raises QueryError for a query that cannot be answered, AudioError if `like` cannot be

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from soundseek.errors import BundleError, LibraryError
+from soundseek.library.captions import forget_clips
 from soundseek.library.database import DATABASE_FILE, Database
 from soundseek.library.lock import writer_lock
 
@@ -91,7 +92,8 @@ def _fitted(folder: Path, bundle: Bundle | str | PathLike[str] | None) -> tuple[
 
 
 def _empty(database: Database, bundle: Bundle) -> None:
-    """Forget all vectors and take the model `bundle`; known paths keep their tags.
+    """Forget all vectors and take the model `bundle`; known paths keep their tags, and contents
+    what people wrote of them.
 
     They count as missing until an index run finds them.
     """
@@ -100,6 +102,7 @@ def _empty(database: Database, bundle: Bundle) -> None:
             "UPDATE files SET clip_id = NULL, state = 'missing', size = -1, mtime_ns = -1,"
             " reason = NULL"
         )
+        forget_clips(connection)
         connection.execute("DELETE FROM clips")
         database.set_meta(_bundle_meta(bundle))
         database.next_revision()

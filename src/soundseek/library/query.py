@@ -20,6 +20,9 @@ One = TypeVar("One", str, AnyPath)
 MAX_CHARACTERS = 2000
 """Longer texts are refused: a model reads its first few dozen words only."""
 
+CAPTIONS_WEIGHT = 0.2
+"""How much captions count in a search unless it says otherwise."""
+
 
 @dataclass(frozen=True, slots=True)
 class Filters:
@@ -73,8 +76,9 @@ class Query:
         without: what not to hear; None for nothing.
         k: how many hits at most.
         filters: which files may be hits.
-        hybrid: whether names and tags count, too.
+        hybrid: whether names, tags and captions count, too.
         like_weight: share of `like` beside `text`, 0 to 1.
+        captions_weight: how much captions count beside the sound; 0 for not at all.
     """
 
     text: str | None
@@ -84,6 +88,7 @@ class Query:
     filters: Filters
     hybrid: bool
     like_weight: float
+    captions_weight: float
 
 
 class SearchOptions(TypedDict, total=False):
@@ -97,8 +102,10 @@ class SearchOptions(TypedDict, total=False):
         max_duration: likewise.
         folders: only files below one of these.
         formats: only files of these formats, such as "wav".
-        hybrid: whether names, folders and tags count, too; True if not given.
+        hybrid: whether names, folders, tags and captions count, too; True if not given.
         like_weight: share of `like` beside a text, 0 to 1; 0.5 if not given.
+        captions_weight: how much captions count beside the sound, 0 (not at all, neither their
+            words nor their meaning) to 1 (as much); `CAPTIONS_WEIGHT` if not given.
     """
 
     like: AnyPath | None
@@ -110,6 +117,7 @@ class SearchOptions(TypedDict, total=False):
     formats: Sequence[str] | str
     hybrid: bool
     like_weight: float
+    captions_weight: float
 
 
 def checked_query(
@@ -124,6 +132,7 @@ def checked_query(
     formats: Sequence[str] | str = (),
     hybrid: bool = True,
     like_weight: float = 0.5,
+    captions_weight: float = CAPTIONS_WEIGHT,
 ) -> Query:
     """Return the query; raises `QueryError` naming the value that makes no sense."""
     filters = checked_filters(
@@ -140,8 +149,13 @@ def checked_query(
         raise QueryError(
             f"like_weight is {like_weight}", remedy="give 0 (the text alone) to 1 (the sound alone)"
         )
+    if not 0 <= captions_weight <= 1:
+        raise QueryError(
+            f"captions_weight is {captions_weight}",
+            remedy="give 0 (captions do not count) to 1 (they count as much as the sound)",
+        )
     path = None if like is None else fspath(like)
-    return Query(text, path, without, k, filters, hybrid, like_weight)
+    return Query(text, path, without, k, filters, hybrid, like_weight, captions_weight)
 
 
 def checked_filters(

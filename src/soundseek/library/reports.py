@@ -75,6 +75,48 @@ class IndexReport(_Report):
 
 
 @dataclass(frozen=True)
+class CaptionReport(_Report):
+    """What a captioner did, counted in clips.
+
+    Attributes:
+        captioned: clips that it was asked about in this run.
+        known: clips that had a caption of it already.
+        empty: of the captioned, those that it found no words for.
+        captioner: its name.
+        fingerprint: its fingerprint.
+        seconds: how long the run took.
+        interrupted: whether it was stopped before the end; what was done is kept.
+    """
+
+    captioned: int
+    known: int
+    empty: int
+    captioner: str
+    fingerprint: str
+    seconds: float
+    interrupted: bool
+
+
+@dataclass(frozen=True)
+class AddedCaptions(_Report):
+    """What became of captions that people wrote.
+
+    Attributes:
+        added: captions that are new.
+        known: captions that their clip has already.
+        replaced: captions that had to go for these.
+        clips: clips that the captions are of.
+        unknown: files that are not in the library, or not told apart by their name.
+    """
+
+    added: int
+    known: int
+    replaced: int
+    clips: int
+    unknown: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
 class Status(_Report):
     """What a library holds.
 
@@ -89,6 +131,7 @@ class Status(_Report):
         fingerprint: the fingerprint of that model.
         size_bytes: size of the library's folder.
         roots: the folders and files that were indexed.
+        captioned: clips that have a caption.
     """
 
     clips: int
@@ -101,6 +144,7 @@ class Status(_Report):
     fingerprint: str
     size_bytes: int
     roots: tuple[str, ...]
+    captioned: int
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
-"""The tables of library.db, version 1, and how paths and tags are kept in them."""
+"""The tables of library.db, version 2, and how paths and tags are kept in them."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Final
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 APPLICATION_ID: Final = 0x736E646B  # "sndk", in the header of the file: tells it from other ones
 
 # meta: schema_version, revision, created, bundle_name, bundle_fingerprint, bundle_path, dimension,
@@ -23,7 +24,7 @@ APPLICATION_ID: Final = 0x736E646B  # "sndk", in the header of the file: tells i
 # names: rowid is files.id. The words are kept (not contentless) because SQLite learnt to delete
 #   from contentless tables in 3.43 only, and Python comes with older ones. Porter's stemmer lets
 #   "barking" find "dog_barks".
-TABLES: Final = (
+_VERSION_1: Final = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     """CREATE TABLE clips (
         id INTEGER PRIMARY KEY,
@@ -53,6 +54,44 @@ TABLES: Final = (
     """CREATE VIRTUAL TABLE names USING fts5(
         folder, name, tags, tokenize='porter unicode61 remove_diacritics 2')""",
 )
+
+# captions: what is heard in a clip, in words.
+#     clip_id: NULL while the clip is gone because the library took another model: what people
+#       wrote waits for the content to come back (see `captions.adopt`).
+#     source: 'user', or the fingerprint of the captioner. A clip has one generated caption at most.
+#     captioner: the captioner's name; NULL for the user's.
+#     text: may be empty where a captioner found nothing to say, so that it is not asked again.
+#     score: mean log-probability of a token; NULL for the user's.
+#     vector: float16 [dimension], L2-normalised, of the text; empty if it holds no words that the
+#       model reads, NULL until the library's present model has read it.
+#   AUTOINCREMENT: an id in a cache never stands for another caption.
+# captions_text: rowid is captions.id; the words are split as those of names are. The trigger keeps
+#   it in step whoever deletes.
+CAPTION_TABLES: Final = (
+    """CREATE TABLE captions (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        clip_id INTEGER REFERENCES clips(id) ON DELETE SET NULL,
+        content_hash BLOB NOT NULL,
+        revision INTEGER NOT NULL,
+        source TEXT NOT NULL,
+        captioner TEXT,
+        text TEXT NOT NULL,
+        score REAL,
+        vector BLOB,
+        UNIQUE (content_hash, source, text))""",
+    "CREATE INDEX captions_of_clip ON captions(clip_id, source)",
+    "CREATE INDEX captions_by_revision ON captions(revision)",
+    "CREATE INDEX captions_waiting ON captions(clip_id) WHERE vector IS NULL",
+    """CREATE VIRTUAL TABLE captions_text USING fts5(
+        text, tokenize='porter unicode61 remove_diacritics 2')""",
+    """CREATE TRIGGER captions_deleted AFTER DELETE ON captions BEGIN
+        DELETE FROM captions_text WHERE rowid = old.id; END""",
+)
+
+TABLES: Final = (*_VERSION_1, *CAPTION_TABLES)
+
+UPGRADES: Final = MappingProxyType({1: CAPTION_TABLES})
+"""The statements that make the next version of each older one."""
 
 
 def path_to_blob(path: str) -> bytes:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from soundseek.library.caption_search import CaptionTable, LibraryCaptions, with_captions
 from soundseek.library.database import Database, explained
 from soundseek.library.facts import sound_facts
 from soundseek.library.hits import Hit
-from soundseek.library.names import match_names
+from soundseek.library.names import NameMatches, match_names
 from soundseek.library.query import Filters, Query, SearchOptions, checked_query
 from soundseek.library.ranking import Ranked, by_sound, fuse
 from soundseek.library.stored import window_vectors
@@ -34,6 +35,7 @@ class Searcher:
         self._database = database
         self._bundle = bundle
         self._vectors = LibraryVectors(database, cache_folder)
+        self._captions = LibraryCaptions(database, cache_folder)
         self._candidates: tuple[WindowTable, Filters, IndexArray] | None = None
 
     def search(self, text: str | None = None, **options: Unpack[SearchOptions]) -> list[Hit]:
@@ -52,7 +54,10 @@ class Searcher:
 
         Durations are in seconds, `folders` are searched with all below them, `formats` are such
         as "wav". All four narrow the candidates before the best are chosen. `hybrid` lets the
-        names, folders and tags of files count, too, if there is a text (see `ranking.fuse`).
+        names, folders and tags of files count, too, if there is a text (see `ranking.fuse`). So do
+        captions where the library has some and `captions_weight` is not 0: their words like those
+        of names (see `names.match_names`), and their meaning raises the score of the clip before
+        the two orders are fused (see `caption_search.with_captions`).
 
         Raises QueryError for a query that cannot be answered, AudioError if `like` cannot be
         read, LibraryError if the library is damaged.
@@ -93,12 +98,18 @@ class Searcher:
         if query.like is not None:
             similarities = np.maximum(similarities, table.whole_scores(windows))
         scores = similarities[candidates]
+        captions = None
+        if query.hybrid and query.text is not None and query.captions_weight > 0:
+            captions = self._captions.table(table)
+        if captions is not None and query.text is not None:
+            nearness = captions.cosines(texts[query.text], threads=_threads())[candidates]
+            scores = with_captions(scores, nearness, query.captions_weight)
         if query.without is not None:
             unwanted_windows = self._scores(table, texts[query.without])
             unwanted = table.clip_scores(unwanted_windows, self._bundle.hop_s)[candidates]
             scores -= np.maximum(0, unwanted - np.median(unwanted))
         if query.hybrid and query.text is not None:
-            named, coverage = self._named(query, query.text, table, candidates)
+            named, coverage = self._named(query, query.text, table, candidates, captions)
             ranking = fuse(scores, named, coverage, query.k)
         else:
             ranking = by_sound(scores, query.k)
@@ -107,9 +118,7 @@ class Searcher:
         return self._hits(ranking, table, windows, similarities, query.filters)
 
     def _scores(self, table: WindowTable, vector: FloatArray) -> FloatArray:
-        from soundseek.bundle.network import usable_processors
-
-        return table.scores(vector, threads=usable_processors())
+        return table.scores(vector, threads=_threads())
 
     def _sound_vector(self, like: str) -> FloatArray:
         windows = window_vectors(self._bundle, like, self._database)
@@ -133,13 +142,24 @@ class Searcher:
         return indices
 
     def _named(
-        self, query: Query, text: str, table: WindowTable, candidates: IndexArray
+        self,
+        query: Query,
+        text: str,
+        table: WindowTable,
+        candidates: IndexArray,
+        captions: CaptionTable | None,
     ) -> tuple[IndexArray, FloatArray]:
         """Return which candidates (as indices into them) are called like the text, and how much."""
-        matches = match_names(self._database, text, query.filters, candidates.size)
+
+        def called(words: str) -> NameMatches:
+            return match_names(
+                self._database, words, query.filters, candidates.size, captions, candidates
+            )
+
+        matches = called(text)
         wanted = matches.clip_ids
         if query.without is not None:
-            unwanted = match_names(self._database, query.without, query.filters, candidates.size)
+            unwanted = called(query.without)
             wanted = np.setdiff1d(wanted, unwanted.clip_ids, assume_unique=True)
         ids = table.clip_ids[candidates]
         places = np.flatnonzero(np.isin(ids, wanted))
@@ -176,9 +196,16 @@ class Searcher:
                     similarity=float(similarities[ranked.item]),
                     name_rank=ranked.name_rank,
                     also=known.also,
+                    caption=known.caption,
                 )
             )
         return hits
+
+
+def _threads() -> int:
+    from soundseek.bundle.network import usable_processors
+
+    return usable_processors()
 
 
 def _vector(

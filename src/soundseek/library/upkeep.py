@@ -31,6 +31,11 @@ def status(folder: Path, database: Database) -> Status:
     clips, windows, seconds = database.query(
         "SELECT count(*), coalesce(sum(n_windows), 0), coalesce(sum(duration_s), 0.0) FROM clips"
     )[0]
+    captioned = 0
+    if database.has_captions():
+        (captioned,) = database.query(
+            "SELECT count(DISTINCT clip_id) FROM captions WHERE text <> ''"
+        )[0]
     states = dict(database.query("SELECT state, count(*) FROM files GROUP BY state"))
     return Status(
         clips=clips,
@@ -43,6 +48,7 @@ def status(folder: Path, database: Database) -> Status:
         fingerprint=meta["bundle_fingerprint"],
         size_bytes=sum(_size(path) for path in folder.rglob("*")),
         roots=tuple(json.loads(meta["roots"])),
+        captioned=captioned,
     )
 
 
@@ -121,6 +127,11 @@ def _database_problems(database: Database) -> Iterator[str]:
             yield f"{database.path}: {line}; index again with --rebuild"
     for table, row_id, parent, _ in database.query("PRAGMA foreign_key_check"):
         yield f"{table} {row_id} points to nothing in {parent}; index again with --rebuild"
+    if database.has_captions():
+        for (caption_id,) in database.query(
+            "SELECT id FROM captions WHERE id NOT IN (SELECT rowid FROM captions_text)"
+        ):
+            yield f"caption {caption_id}: half an entry; index again with --rebuild"
     for (blob,) in database.query(
         "SELECT path FROM files WHERE id NOT IN (SELECT rowid FROM names)"
         " UNION ALL SELECT path FROM files WHERE state = 'present' AND clip_id IS NULL"

@@ -1,4 +1,4 @@
-"""All window vectors of a library in memory, kept up with the database."""
+"""All window vectors of a library, or its captions', in memory, kept up with the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ import numpy.typing as npt
 
 from soundseek.errors import LibraryError
 from soundseek.library.blend import whole_shares, whole_weights
-from soundseek.library.cachefile import Block, ClipWindows, open_cache, write_cache
+from soundseek.library.cachefile import (
+    CACHE_FILE,
+    CAPTIONS_FILE,
+    Block,
+    ClipWindows,
+    open_cache,
+    write_cache,
+)
 from soundseek.library.database import Database, explained
 from soundseek.library.scoring import dot_products
 
@@ -23,6 +30,42 @@ IndexArray = npt.NDArray[np.int64]
 # So many windows are read from the database in the time that a search takes anyway.
 _FEW_WINDOWS = 4096
 _WORTH_REWRITING = 0.1
+
+
+@dataclass(frozen=True)
+class VectorSource:
+    """Where vectors come from: the cache's file, and SQL over the tables.
+
+    Attributes:
+        file: the name of the cache.
+        what: what one of them is called in messages.
+        count: how many there are.
+        newer: how many are newer than a revision, and how many windows these have.
+        rows: (id, valid samples or NULL for a single window, vectors) of the newer ones, by id.
+    """
+
+    file: str
+    what: str
+    count: str
+    newer: str
+    rows: str
+
+
+WINDOWS = VectorSource(
+    CACHE_FILE,
+    "clip",
+    "SELECT count(*) FROM clips",
+    "SELECT count(*), total(n_windows) FROM clips WHERE revision > ?",
+    "SELECT id, valid, windows FROM clips WHERE revision > ? AND n_windows > 0 ORDER BY id",
+)
+CAPTIONS = VectorSource(
+    CAPTIONS_FILE,
+    "caption",
+    "SELECT count(*) FROM captions",
+    "SELECT count(*), count(*) FROM captions WHERE revision > ?",
+    "SELECT id, NULL, vector FROM captions WHERE revision > ? AND vector > x'' ORDER BY id",
+)
+_ONE_WINDOW = np.ones(1, dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +142,7 @@ class WindowTable:
 
 
 class LibraryVectors:
-    """The window vectors of a library: a cache file, and on top what has come since.
+    """The vectors of a library: a cache file, and on top what has come since.
 
     A clip's vectors never change under one revision, and which clips count is the database's to
     say. So a cache file is never wrong, only behind: clips that are newer than it are read from
@@ -108,10 +151,13 @@ class LibraryVectors:
     a full disk), they stay in memory.
     """
 
-    def __init__(self, database: Database, cache_folder: Path) -> None:
+    def __init__(
+        self, database: Database, cache_folder: Path, source: VectorSource = WINDOWS
+    ) -> None:
         """Nothing is read before `table`."""
         meta = database.meta()
         self._database = database
+        self._source = source
         self._folder = cache_folder
         self._dimension = int(meta["dimension"])
         mark = "\n".join((meta["created"], meta["bundle_fingerprint"]))
@@ -131,7 +177,7 @@ class LibraryVectors:
         return self._table
 
     def _loaded(self, revision: int) -> WindowTable:
-        cached = open_cache(self._folder, self._identity, self._dimension)
+        cached = open_cache(self._folder, self._identity, self._dimension, self._source.file)
         if cached is not None and cached.revision == revision:
             return WindowTable.of(cached)
         if self._is_behind(cached) and not self._database.read_only:
@@ -143,16 +189,21 @@ class LibraryVectors:
     def _written(self, revision: int) -> Block | None:
         try:
             write_cache(
-                self._folder, self._identity, self._dimension, revision, self._clips_since(-1)
+                self._folder,
+                self._identity,
+                self._dimension,
+                revision,
+                self._clips_since(-1),
+                self._source.file,
             )
         except OSError:
             return None  # a search works as well without; whoever writes next sees the full disk
-        return open_cache(self._folder, self._identity, self._dimension)
+        return open_cache(self._folder, self._identity, self._dimension, self._source.file)
 
     def _is_behind(self, cached: Block | None) -> bool:
-        ((clips,),) = self._database.query("SELECT count(*) FROM clips")
+        ((clips,),) = self._database.query(self._source.count)
         newer_clips, new_windows = self._database.query(
-            "SELECT count(*), total(n_windows) FROM clips WHERE revision > ?",
+            self._source.newer,
             (-1 if cached is None else cached.revision,),
         )[0]
         if cached is None:
@@ -177,11 +228,7 @@ class LibraryVectors:
     def _clips_since(self, revision: int) -> Iterator[ClipWindows]:
         # One statement sees one state of the database, even while another process writes.
         with explained(self._database.path):
-            rows = self._database.connection.execute(
-                "SELECT id, valid, windows FROM clips WHERE revision > ? AND n_windows > 0"
-                " ORDER BY id",
-                (revision,),
-            )
+            rows = self._database.connection.execute(self._source.rows, (revision,))
             for row in rows:
                 yield self._clip(*row)
 
@@ -189,6 +236,8 @@ class LibraryVectors:
         if not isinstance(vectors, bytes) or not vectors or len(vectors) % (2 * self._dimension):
             raise self._damaged(clip_id, "vectors")
         windows = np.frombuffer(vectors, dtype="<f2").reshape(-1, self._dimension)
+        if lengths is None and len(windows) == 1:
+            return ClipWindows(clip_id, windows, _ONE_WINDOW)
         if not isinstance(lengths, bytes) or len(lengths) != 4 * len(windows):
             raise self._damaged(clip_id, "lengths of windows")
         valid = np.frombuffer(lengths, dtype="<u4")
@@ -198,7 +247,8 @@ class LibraryVectors:
 
     def _damaged(self, clip_id: int, what: str) -> LibraryError:
         return LibraryError(
-            f"clip {clip_id} of the library {self._database.path} has damaged {what}",
+            f"{self._source.what} {clip_id} of the library {self._database.path} "
+            f"has damaged {what}",
             remedy="see what else is: soundseek library verify; to make it anew: "
             "soundseek index FOLDER --rebuild",
         )

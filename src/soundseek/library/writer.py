@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlite3 import Connection
 from typing import Literal
 
+from soundseek.library.captions import adopt
 from soundseek.library.database import Database
 from soundseek.library.outcomes import Embedded, Outcome, Unreadable
 from soundseek.library.plan import Plan, is_gone
@@ -164,6 +165,7 @@ class Writer:
                 clip.windows.astype("<f2").tobytes(),
             ),
         )
+        adopt(connection, clip.content_hash)
 
     def _write_failure(
         self, connection: Connection, outcome: Unreadable, now: str
@@ -211,7 +213,7 @@ def forget_files(connection: Connection, row_ids: list[tuple[int]]) -> None:
 
 
 def drop_clips_without_files(database: Database) -> int:
-    """Delete the clips that no file holds; returns how many."""
+    """Delete the clips that no file holds, and their captions; returns how many."""
     lonely = (
         "SELECT id FROM clips WHERE id NOT IN (SELECT clip_id FROM files WHERE clip_id NOTNULL)"
     )
@@ -219,4 +221,5 @@ def drop_clips_without_files(database: Database) -> int:
         return 0
     with database.transaction() as connection:
         database.next_revision()
+        connection.execute(f"DELETE FROM captions WHERE clip_id IN ({lonely})")
         return connection.execute(f"DELETE FROM clips WHERE id IN ({lonely})").rowcount

@@ -148,7 +148,11 @@ KNOWN: dict[str, tuple[Any, str, str | None, str, dict[str, Any]]] = {
     ),
     "unknown": ({"conv.weight": torch.zeros(3, 2), "b": torch.zeros(2)}, "unknown", None, "", {}),
 }
-EXPECTED_NOTES = {"pca": "no network", "clap": "load the folder"}
+EXPECTED_NOTES = {
+    "cnn14": "panns_cnn14_decision_level_max",
+    "pca": "no network",
+    "clap": "load the folder",
+}
 
 
 def inspected(folder: Path, document: Any) -> Inspection:

@@ -26,6 +26,7 @@ FAMILY = {
     "panns_cnn10": (16, 16),
     "panns_cnn14": (16, 32),
     "panns_cnn14_16k": (16, 32),
+    "panns_cnn14_decision_level_max": (16, 32),
     "panns_resnet38": (16, 32),
     "surrey_cnn10": (16, 16),
     "surrey_cnn14": (16, 64),
@@ -82,7 +83,12 @@ def test_shapes(name: str) -> None:
     assert encoding.pooled.shape == (2, width)
     assert encoding.feature_map.shape[2] == steps
     if name.startswith("panns"):
-        assert encoding.embedding.shape == (2, width)
+        if name.endswith("decision_level_max"):
+            assert encoding.embedding is None
+            assert encoding.step_logits.shape == (2, steps, 527)
+        else:
+            assert encoding.embedding.shape == (2, width)
+            assert encoding.step_logits is None
         assert encoding.logits.shape == (2, 527)
     elif name.startswith("surrey"):
         assert encoding.embedding.shape == (2, 6)
@@ -116,6 +122,8 @@ def test_an_item_gives_in_a_padded_batch_what_it_gives_alone(
         for what in ("embedding", "logits"):
             if getattr(alone, what) is not None:
                 pairs[what] = (getattr(together, what)[index], getattr(alone, what)[0])
+        if alone.step_logits is not None:
+            pairs["step_logits"] = (together.step_logits[index, :steps], alone.step_logits[0])
         for what, (ours, theirs) in pairs.items():
             bound = 1e-5 * float(theirs.abs().max())
             torch.testing.assert_close(
@@ -203,6 +211,7 @@ def test_augmentation_is_behind_the_normalisation_and_in_training_only(name: str
     [
         ("panns_cnn10", [0.2] * 4 + [0.5, 0.5]),
         ("panns_cnn14", [0.2] * 6 + [0.5, 0.5]),
+        ("panns_cnn14_decision_level_max", [0.2] * 6 + [0.5, 0.5]),
         ("panns_resnet38", [0.2] + [0.1] * 5 + [0.2, 0.2, 0.5, 0.5]),
         ("surrey_cnn10", [0.2] * 4),
         ("surrey_cnn14", [0.2] * 6),

@@ -70,6 +70,33 @@ def test_the_public_file_has_one_width(tmp_path: Path) -> None:
         load("yamnet", checkpoint=tmp_path / "yamnet.tflite", options={"multiplier": 0.5})
 
 
+@torch.no_grad()
+def test_every_patch_is_classified_and_the_clip_has_their_mean() -> None:
+    torch.manual_seed(4)
+    network = YamnetEncoder(multiplier=0.1, classes=7).eval()
+    features = torch.randn(2, 250, 64)
+    together = network(features, torch.tensor([250, 100]))
+    assert together.step_logits.shape == (2, 3, 7)
+    weight, bias = network.classifier.weight, network.classifier.bias
+    for item, frames, steps in ((0, 250, 3), (1, 100, 1)):
+        alone = network(features[item : item + 1, :frames])
+        scores = (together.sequence[item, :steps] @ weight.T + bias).sigmoid()
+        torch.testing.assert_close(together.step_logits[item, :steps].sigmoid(), scores)
+        torch.testing.assert_close(together.probabilities[item], scores.mean(0))
+        torch.testing.assert_close(alone.step_logits[0], together.step_logits[item, :steps])
+        torch.testing.assert_close(alone.logits[0], together.logits[item])
+
+
+def test_its_own_classes_are_read_again(tmp_path: Path) -> None:
+    network = YamnetEncoder(multiplier=0.05, classes=5).eval()
+    torch.save(network.state_dict(), tmp_path / "own.pt")
+    again = load("yamnet", checkpoint=tmp_path / "own.pt", options={"multiplier": 0.05})
+    features = torch.randn(1, 96, 64)
+    torch.testing.assert_close(again(features).logits, network(features).logits)
+    rebuilt = YamnetEncoder(**again.resources())  # type: ignore[attr-defined]
+    assert rebuilt.state_dict().keys() == network.state_dict().keys()
+
+
 @pytest.mark.skipif(DATA is None, reason="SOUNDSEEK_DATA is not set: no YAMNet weights")
 @torch.no_grad()
 def test_the_public_weights_give_the_teachers_vectors() -> None:
@@ -79,5 +106,16 @@ def test_the_public_weights_give_the_teachers_vectors() -> None:
     features = encoder.features(torch.randn(2, 50_000) * 0.1)
     sequence = encoder(features).sequence
     patches = patches_of(features)
-    expected = load_yamnet(path)(patches.flatten(0, 1))[0].reshape(2, patches.shape[1], -1)
-    torch.testing.assert_close(sequence[:, : patches.shape[1]], expected, rtol=1e-5, atol=1e-4)
+    expected, classes = load_yamnet(path)(patches.flatten(0, 1))
+    count = patches.shape[1]
+    torch.testing.assert_close(
+        sequence[:, :count], expected.reshape(2, count, -1), rtol=1e-5, atol=1e-4
+    )
+    heard = encoder(features).step_logits
+    assert heard is not None
+    torch.testing.assert_close(
+        heard[:, :count], classes.reshape(2, count, -1), rtol=1e-5, atol=1e-3
+    )
+    assert load("yamnet", checkpoint=path, options={"classes": None})(features).logits is None
+    with pytest.raises(DataError, match="has 521 classes, not 5"):
+        load("yamnet", checkpoint=path, options={"classes": 5})

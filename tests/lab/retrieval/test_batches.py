@@ -11,8 +11,8 @@ pytest.importorskip("torch")
 from soundseek.lab.augment.pipeline import TextResources
 from soundseek.lab.augment.settings import AudioAugment, TextAugment
 from soundseek.lab.retrieval.batches import Batch, BatchMaker, Sounds
-from soundseek.lab.retrieval.pairs import Pair
 from soundseek.lab.retrieval.recipe import Augment
+from soundseek.lab.training.pairs import Pair
 from support.retrieval import noise
 
 pytestmark = pytest.mark.lab

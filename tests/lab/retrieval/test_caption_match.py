@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
 
 from soundseek.errors import DataError, RecipeError
-from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe, read_generated, train
+from soundseek.lab.ensembling.ensemble import Settings, ensemble
+from soundseek.lab.recipe_files import validated
+from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe, train
+from soundseek.lab.retrieval.train import train as train_retrieval
+from soundseek.lab.similarities import open_similarities
 from support.retrieval import Document, rows, silent
 
 pytestmark = pytest.mark.lab
@@ -75,32 +81,124 @@ def test_captions_of_other_sounds_do_not(
     assert scores["metrics"]["R@1"]["value"] < 0.2
 
 
-@pytest.mark.parametrize("left", ["missing", "empty", "short"])
-def test_a_clip_without_a_caption_is_told(
-    clips: list[Document], document: Document, tmp_path: Path, left: str
+def scores_of(run: Path) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    return document
+
+
+def compared_by(document: Document, captions: Path, **changes: Any) -> Any:
+    plain = recipe_for(document, captions).model_dump()
+    return validated(CaptionMatchRecipe, plain | {"text": None} | changes, "test")
+
+
+def test_a_clip_of_which_nothing_is_said_is_told(
+    clips: list[Document], document: Document, tmp_path: Path
 ) -> None:
-    lines = [f"{clip['id']},{clip['captions'][0]}" for clip in clips]
-    lines[2] = {"missing": "", "empty": f"{clips[2]['id']}, ", "short": clips[2]["id"]}[left]
-    file = written(tmp_path / "a.csv", "id,caption", [line for line in lines if line])
+    lines = [f'{clip["id"]},"{clip["captions"][0]}"' for clip in clips]
+    file = written(tmp_path / "a.csv", "id,caption", lines[:2] + lines[3:])
     with pytest.raises(DataError, match=rf"no caption for 1 of 5 clips, such as {clips[2]['id']}"):
         train(recipe_for(document, file), tmp_path / "run", silent)
 
 
-def test_another_layout_is_refused(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.csv", "clip,words", ["a,b"])
-    with pytest.raises(DataError, match=r"columns clip, words\n.*id or file_name and caption_pred"):
-        read_generated(file)
-    file.write_text("", encoding="utf-8")
-    with pytest.raises(DataError, match=r"columns \n"):
-        read_generated(file)
-    with pytest.raises(DataError, match=r"no captions at .*\n.*soundseek caption"):
-        read_generated(tmp_path / "none.csv")
+@pytest.mark.parametrize("compare", ["embedding", "bundle", "cider", "bm25"])
+def test_every_comparison_finds_sounds_by_their_captions(
+    clips: list[Document], document: Document, tmp_path: Path, compare: str
+) -> None:
+    lines = [f'{clip["id"]},"{clip["captions"][0]}"' for clip in clips]
+    file = written(tmp_path / "a.csv", "id,caption", lines)
+    text = recipe_for(document, file).text.model_dump() if compare == "embedding" else None
+    recipe = compared_by(document, file, compare=compare, text=text)
+    train(recipe, tmp_path / "run", silent)
+    assert scores_of(tmp_path / "run")["metrics"]["R@1"]["value"] > 0.6
+    kept = open_similarities(tmp_path / "run" / "similarities" / "test")
+    if compare in ("cider", "bm25"):
+        assert kept.audio is None
+    else:
+        assert kept.audio is not None
+        assert kept.text is not None
+        np.testing.assert_allclose(kept.text @ kept.audio.T, kept.scores, rtol=0, atol=1e-6)
+    again = tmp_path / "again"
+    train(recipe, again, silent)
+    assert np.array_equal(open_similarities(again / "similarities" / "test").scores, kept.scores)
 
 
-def test_captions_hold_commas_quotes_and_a_byte_order_mark(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("compare", "least"), [("bundle", -1.0), ("cider", 0.0), ("bm25", 0.0), ("embedding", -1.0)]
+)
+def test_an_empty_caption_is_counted_and_scores_lowest(
+    clips: list[Document], document: Document, tmp_path: Path, compare: str, least: float
+) -> None:
+    lines = [f'{clip["id"]},"{clip["captions"][0]}"' for clip in clips]
+    lines[2] = f"{clips[2]['id']}, …"
+    file = written(tmp_path / "a.csv", "id,caption", lines)
+    text = recipe_for(document, file).text.model_dump() if compare == "embedding" else None
+    said: list[str] = []
+    train(compared_by(document, file, compare=compare, text=text), tmp_path / "run", said.append)
+    assert any("1 hold no word, 1 clips have no other" in line for line in said)
+    kept = open_similarities(tmp_path / "run" / "similarities" / "test")
+    place = [clip.id for clip in kept.clips].index(clips[2]["id"])
+    assert set(kept.scores[:, place].tolist()) == {least}
+    assert kept.scores.min() == least
+    assert kept.audio is None
+
+
+def test_of_several_captions_the_best_counts_or_their_mean(
+    clips: list[Document], document: Document, tmp_path: Path
+) -> None:
+    """Each clip's own caption and a neighbour's, a row each: the mean of the two is lower."""
+    lines = []
+    for clip, other in zip(clips, clips[1:] + clips[:1], strict=True):
+        lines += [
+            f'{one["id"]},"{two["captions"][0]}"' for one, two in ((clip, clip), (clip, other))
+        ]
+    file = written(tmp_path / "a.csv", "id,caption", lines)
+    kept = {}
+    for several in ("max", "mean"):
+        recipe = compared_by(document, file, compare="bundle", several=several)
+        train(recipe, tmp_path / several, silent)
+        kept[several] = open_similarities(tmp_path / several / "similarities" / "test")
+        assert kept[several].audio is None
+    assert (kept["max"].scores >= kept["mean"].scores).all()
+    assert (kept["max"].scores > kept["mean"].scores).any()
+
+
+def test_what_is_not_compared_by_is_refused(document: Document, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
-    file.write_text('\ufeffid,caption\na,"rain, and ""wind"""\nb,bell\n', encoding="utf-8")
-    assert read_generated(file) == {"a": 'rain, and "wind"', "b": "bell"}
+    with pytest.raises(RecipeError, match=r"compare: embedding needs an encoder"):
+        compared_by(document, file)
+    with pytest.raises(RecipeError, match=r"bundle is for compare: bundle alone: set bundle: null"):
+        compared_by(document, file, compare="cider", bundle="x")
+    text = recipe_for(document, file).text.model_dump()
+    with pytest.raises(RecipeError, match=r"text is for compare: embedding alone"):
+        compared_by(document, file, compare="bm25", text=text)
+    with pytest.raises(RecipeError, match=r"several"):
+        compared_by(document, file, compare="bm25", several="median")
+
+
+def test_it_can_be_joined_with_a_system_that_hears(
+    clips: list[Document], document: Document, recipe_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    lines = [f'{clip["id"]},"{clip["captions"][0]}"' for clip in clips]
+    file = written(tmp_path / "a.csv", "id,caption", lines)
+    train(compared_by(document, file, compare="cider"), tmp_path / "read", silent)
+    heard = recipe_of(
+        document,
+        audio={"options": {"channels": [2, 4, 4, 8]}},
+        optimiser={"max_steps": 2},
+    )
+    train_retrieval(heard, tmp_path / "heard", silent)
+    members = [tmp_path / "heard", tmp_path / "read"]
+    for scale in ("zscore", "rank"):
+        out = tmp_path / scale
+        told = ensemble(members, out, Settings(scale=scale), say=silent)  # type: ignore[arg-type]
+        assert told["n"] == 15
+        both = [open_similarities(member / "similarities" / "test") for member in members]
+        assert [one.metrics()["mAP@10"].value for one in both] == pytest.approx(
+            [member["metrics"]["mAP@10"]["value"] for member in told["members"]], abs=1e-5
+        )
+        assert open_similarities(out / "similarities" / "test").scores.shape == (15, 5)
+        # What reads well helps what has hardly learnt to hear.
+        assert told["metrics"]["mAP@10"]["value"] > told["members"][0]["metrics"]["mAP@10"]["value"]
 
 
 def test_there_must_be_a_test_set(document: Document, tmp_path: Path) -> None:

@@ -171,3 +171,44 @@ def test_an_ensemble_has_members(member: str) -> None:
             validated(EnsembleRecipe, document, "e")
         (_, line) = caught.value.message.splitlines()
         assert said in line
+
+
+@pytest.fixture
+def read_member(document: Document, synthetic: Path, tmp_path: Path) -> str:
+    """The path of a recipe that compares captions."""
+    lines = [json.loads(line) for line in (synthetic / "clips.jsonl").read_text().splitlines()]
+    captions = tmp_path / "generated.csv"
+    rows = [f'{line["id"]},"{line["captions"][0]}"' for line in lines]
+    captions.write_text("\n".join(["id,caption", *rows]) + "\n", encoding="utf-8")
+    recipe = {"system": "caption_match", "name": "test/read", "description": "d"}
+    recipe |= {"data": {"test": document["data"]["test"]}, "compare": "bm25"}
+    path = tmp_path / "read.yaml"
+    path.write_text(yaml.safe_dump(recipe | {"captions": str(captions)}), encoding="utf-8")
+    return str(path)
+
+
+def test_a_member_may_compare_captions(member: str, read_member: str, tmp_path: Path) -> None:
+    heard = {"recipe": member, "difference": {"optimiser": {"max_steps": 2}}}
+    recipe = recipe_of_members([heard, {"recipe": read_member}], scale="zscore")
+    folder = tmp_path / "run"
+    assert ensemble.train(recipe, folder, silent) == folder / "scores.json"
+    told = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
+    assert [one["path"] for one in told["members"]] == ["test-tiny-seed3", "test-read-seed0"]
+    parts = {one["path"]: similarities(folder / one["path"], say=silent) for one in told["members"]}
+    expected = joined(parts, scale="zscore").similarities()
+    kept = open_similarities(folder / "similarities" / "test")
+    assert np.array_equal(kept.scores, expected.scores)
+    assert told["metrics"]["mAP@10"]["value"] > told["members"][0]["metrics"]["mAP@10"]["value"]
+
+
+def test_what_compares_captions_has_no_validation_clips(
+    member: str, read_member: str, tmp_path: Path
+) -> None:
+    """Told before anything is trained."""
+    for members, more in (
+        ([{"recipe": member}, {"recipe": read_member}], {"select": "greedy"}),
+        ([{"recipe": member}, {"recipe": read_member, "folds": 2}], {}),
+    ):
+        with pytest.raises(RecipeError, match=r"test-read-seed0.* compares captions, and has no"):
+            ensemble.train(recipe_of_members(members, **more), tmp_path / "run", silent)
+    assert not (tmp_path / "run" / "test-tiny-seed3").exists()

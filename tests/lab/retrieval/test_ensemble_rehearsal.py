@@ -34,7 +34,7 @@ def test_each_kind_of_member_is_rehearsed_once(tmp_path: Path, document: Documen
     assert found.problems == ()
     assert [len(kind.members) for kind in found.kinds] == [4, 1]
     assert sum(line.startswith("member ") for line in said) == 2
-    four, one = (kind.rehearsal.seconds for kind in found.kinds)
+    four, one = (kind.rehearsal.seconds for kind in found.kinds)  # type: ignore[union-attr]
     assert four is not None
     assert one is not None
     assert found.seconds == pytest.approx(4 * four + one)
@@ -53,3 +53,19 @@ def test_what_every_member_lacks_is_told_once(tmp_path: Path, document: Document
     assert "/nowhere/clips" in problem.message
     assert found.seconds is None
     list(found.lines())
+
+
+def test_a_member_that_compares_captions_takes_no_time(tmp_path: Path, document: Document) -> None:
+    read = {"system": "caption_match", "name": "read", "description": "d", "compare": "cider"}
+    read |= {"data": {"test": document["data"]["test"]}, "captions": "/nowhere.csv"}
+    (tmp_path / "read.yaml").write_text(yaml.safe_dump(read), encoding="utf-8")
+    members = [*ensemble(tmp_path, document).model_dump()["members"][:1]]
+    members.append({"recipe": str(tmp_path / "read.yaml")})
+    found = rehearse_ensemble(ensemble(tmp_path, document, members=members), None, silent)
+    (problem,) = found.problems
+    assert "no captions at /nowhere.csv" in problem.message
+    four, nothing = (kind.seconds for kind in found.kinds)
+    assert nothing == 0.0
+    assert found.seconds == four
+    json.dumps(found.document(), allow_nan=False)
+    assert "compared by cider" in "\n".join(found.lines())

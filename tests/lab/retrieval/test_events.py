@@ -86,3 +86,36 @@ def test_a_system_with_sound_events(
     trained = load_trained(tmp_path)
     assert trained.model.audio.projection[0].in_features == 8 + 20  # type: ignore[index]
     assert len(rows(tmp_path / "metrics.csv")) == 2
+
+
+def test_an_event_that_any_step_has_is_in_the_vector(
+    clips: list[Any], waveform_cache: Path
+) -> None:
+    """The tagger of steps, at a threshold that some steps pass and their mean does not."""
+    from soundseek.lab.audio_encoders.events import step_probabilities
+    from soundseek.lab.data.waveforms import open_store
+
+    options = {"channels": (2, 2, 4, 4, 8, 8), "classes": 20, "frontend": "panns_16k"}
+    name = "panns_cnn14_decision_level_max"
+    chosen = Events(tagger=name, weights="random", options=options)
+    network: Any = build_tagger(chosen, 0)
+    store = open_store(clips, 16000, waveform_cache)
+    sound = np.zeros(16000, np.float32)
+    heard = store.read(0, 0, 16000)
+    sound[: len(heard)] = heard
+    steps, _ = step_probabilities(network, network.features(torch.from_numpy(sound)[None]))
+    threshold = float(steps[0].amax(0).median())
+    events = event_vectors(
+        clips[:1], chosen.model_copy(update={"threshold": threshold}), waveform_cache, 1.0, seed=0
+    )
+    wanted = (steps[0] > threshold).any(0).float().numpy()
+    assert np.array_equal(events[0], wanted)
+    assert 0 < events.sum() < 20
+
+
+def test_how_many_classes_a_tagger_has() -> None:
+    from soundseek.lab.retrieval.build import tagger_classes
+
+    assert tagger_classes(Events(tagger="panns_cnn14_decision_level_max")) == 527
+    assert tagger_classes(Events(tagger="yamnet")) == 521
+    assert tagger_classes(Events(tagger="yamnet", options={"classes": 7})) == 7

@@ -75,6 +75,7 @@ ENCODERS = {
     "yamnet": (1.4, {}),
     "panns_cnn10": (1.0, {}),
     "panns_cnn14": (1.0, {}),
+    "panns_cnn14_decision_level_max": (1.0, {}),
     "panns_resnet38": (1.0, {}),
     "surrey_cnn14": (1.5, {}),
     "cau_cnn10_gru": (1.5, {}),

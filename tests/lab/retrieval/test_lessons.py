@@ -21,9 +21,9 @@ from soundseek.lab.retrieval import stage as staging
 from soundseek.lab.retrieval import train
 from soundseek.lab.retrieval.batches import BatchMaker, Sounds
 from soundseek.lab.retrieval.lessons import Division, LessonMaker
-from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.prepare import Part
 from soundseek.lab.retrieval.recipe import Augment
+from soundseek.lab.training.pairs import PairOrder
 from support.retrieval import Document, noise, rows, silent
 
 pytestmark = pytest.mark.lab

@@ -19,10 +19,10 @@ from soundseek.lab.objectives.pairs import PairBatch
 from soundseek.lab.retrieval.batches import Batch, BatchMaker, Sounds
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.outputs import pair_batch
-from soundseek.lab.retrieval.pairs import Pair
 from soundseek.lab.retrieval.recipe import Augment
 from soundseek.lab.retrieval.towers import AudioTower, TextTower
 from soundseek.lab.text_encoders import create_text_encoder
+from soundseek.lab.training.pairs import Pair
 from support.retrieval import noise
 
 pytestmark = pytest.mark.lab

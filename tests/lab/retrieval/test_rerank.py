@@ -16,12 +16,12 @@ from soundseek.lab.retrieval import rerank, sequences
 from soundseek.lab.retrieval.build import build_objective
 from soundseek.lab.retrieval.evaluation import chosen_part, run_similarities
 from soundseek.lab.retrieval.recipe import RetrievalRecipe, Source
-from soundseek.lab.retrieval.rerank import match_logits, matching_head, rerank_run
-from soundseek.lab.retrieval.sequences import hear_sequences
+from soundseek.lab.retrieval.rerank import heard_in, match_logits, matching_head, rerank_run
 from soundseek.lab.retrieval.train import train
-from soundseek.lab.retrieval.trained import KEPT, keep, load_trained
+from soundseek.lab.retrieval.trained import keep, load_trained
 from soundseek.lab.systems import load_recipe, small
 from soundseek.lab.systems import train as train_any
+from soundseek.lab.training.kept import KEPT
 from support.lively_weights import enlivened
 from support.retrieval import Document, silent
 
@@ -108,7 +108,7 @@ def test_it_is_the_naive_loop_over_pairs(run: Path, part: str, tmp_path: Path) -
     assert expected.std(axis=1).min() > 0.01
     trained = load_trained(run)
     prepared = chosen_part(trained, run, silent, part=part)
-    heard = hear_sequences(trained.model, prepared.store, tmp_path / "s", max_s=1.2, batch=2)
+    heard = heard_in(trained.model, prepared, tmp_path, 1.2)
     logits = match_logits(trained.model, matching_head(trained, "run"), found, places, heard)
     np.testing.assert_allclose(logits, expected, atol=2e-3)
     done = rerank_run(run, k, silent, part=part)
@@ -160,7 +160,7 @@ def test_a_run_without_the_head(
 def test_sequences_are_those_of_each_clip_alone(run: Path, tmp_path: Path) -> None:
     trained = load_trained(run)
     prepared = chosen_part(trained, run, silent)
-    heard = hear_sequences(trained.model, prepared.store, tmp_path / "s", max_s=1.2)
+    heard = heard_in(trained.model, prepared, tmp_path, 1.2)
     assert isinstance(heard.steps, np.memmap)
     model = trained.model
     for clip in range(len(prepared.clips)):

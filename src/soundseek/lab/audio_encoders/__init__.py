@@ -55,6 +55,7 @@ AUDIO_ENCODERS: Final[Mapping[str, Row]] = MappingProxyType(
         "panns_cnn10": Row(f"{_HERE}.panns:Cnn10"),
         "panns_cnn14": Row(f"{_HERE}.panns:Cnn14"),
         "panns_cnn14_16k": Row(f"{_HERE}.panns:Cnn14", {"frontend": "panns_16k"}),
+        "panns_cnn14_decision_level_max": Row(f"{_HERE}.panns_decision:Cnn14DecisionLevelMax"),
         "panns_resnet38": Row(f"{_HERE}.panns_resnet:ResNet38"),
         "surrey_cnn10": Row(f"{_HERE}.surrey:SurreyCnn10"),
         "surrey_cnn14": Row(f"{_HERE}.surrey:SurreyCnn14"),
@@ -68,6 +69,7 @@ AUDIO_ENCODERS: Final[Mapping[str, Row]] = MappingProxyType(
         "passt_l": Row(f"{_HERE}.passt:Passt", {"depth": 7}),
         "yamnet": Row(f"{_HERE}.yamnet:YamnetEncoder"),
         "clap": Row(f"{_HERE}.clap:ClapAudio"),
+        "bundle": Row(f"{_HERE}.bundled:BundledModel"),
     }
 )
 

@@ -29,8 +29,8 @@ class Beats(RemembersOptions, nn.Module):
 
     A patch is 16 frames (0.16 s) by 16 bands; frames beyond the last whole patch are dropped.
     Tokens stand time-major: token t·8 + f is frequency patch f of time patch t. `pooled` is the
-    mean of the unmasked tokens, `logits` the mean of their logits where there is a classifier,
-    `feature_map` the patch embeddings `[batch, embed_dim, time, 8]`.
+    mean of the unmasked tokens, `step_logits` are theirs and `logits` the mean of these where there
+    is a classifier, `feature_map` the patch embeddings `[batch, embed_dim, time, 8]`.
 
     Options bear the names of a checkpoint's `cfg`, except:
         classes: of the classifier on every token (`predictor_class`), None for none.
@@ -189,19 +189,21 @@ class Beats(RemembersOptions, nn.Module):
             x = self.post_extract_proj(x)
         sequence = self.encoder(F.dropout(x, self.dropout_input, self.training), mask)
         shown = sequence.new_ones(sequence.shape[:2], dtype=torch.bool) if mask is None else mask
+        step_logits = self._step_logits(sequence)
         return AudioEncoding(
             sequence=sequence,
             mask=shown,
             pooled=masked_mean(sequence, shown),
             feature_map=feature_map,
-            logits=self._logits(sequence, shown),
+            logits=None if step_logits is None else masked_mean(step_logits, shown),
+            step_logits=step_logits,
         )
 
-    def _logits(self, sequence: Tensor, mask: Tensor) -> Tensor | None:
+    def _step_logits(self, sequence: Tensor) -> Tensor | None:
         if self.predictor is None:
             return None
-        x = F.dropout(sequence, self.predictor_dropout, self.training)
-        return masked_mean(self.predictor(x), mask)
+        logits: Tensor = self.predictor(F.dropout(sequence, self.predictor_dropout, self.training))
+        return logits
 
     def _check(self, features: Tensor, lengths: Tensor | None) -> None:
         bands = self.frontend.spec.bands

@@ -45,6 +45,9 @@ _PANNS = (
     rf"|bn0\.{_NORM}|conv_block(\d|_after1)\.{_BLOCK}|(fc1|fc_audioset)\.(weight|bias)"
     rf"|resnet\.layer[1-4]\.\d+\.({_BLOCK}|downsample\.\d\.{_NORM})"
 )
+_SAME_TENSORS = (
+    "Cnn14_DecisionLevelMax has the same tensors: load its file as panns_cnn14_decision_level_max"
+)
 _RATES = {PRESETS[name].fft_size // 2 + 1: name for name in ("panns_32k", "panns_16k")}
 _PASST_S_DEPTH, _PASST_L_DEPTH = 12, 7
 _PASST_BANDS, _PASST_PATCH = 128, 16
@@ -61,6 +64,8 @@ def _panns(tensors: Tensors, config: Mapping[str, Any]) -> Fingerprint | None:
     row = "panns_resnet38" if "blocks" in sizes else rows.get(name)
     if row == "panns_cnn14" and sizes["frontend"] == "panns_16k":
         name, row = "Cnn14_16k", "panns_cnn14_16k"
+    elif row == "panns_cnn14" and classes is not None:
+        warnings += (_SAME_TENSORS,)
     sizes |= {"classes": classes, "fine_tuned": classes not in (None, AUDIOSET_CLASSES)}
     return Fingerprint(f"PANNs {name}", row, sizes, _PANNS, warnings)
 

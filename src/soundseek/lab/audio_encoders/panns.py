@@ -107,6 +107,7 @@ class TaggingNetwork(PlainNetwork):
 
     PUBLIC_CHANNELS: ClassVar[tuple[int, ...]]
     LAST_POOL: ClassVar[int]
+    HEAD: ClassVar[type[nn.Module]] = Classifier
 
     def __init__(
         self,
@@ -123,7 +124,7 @@ class TaggingNetwork(PlainNetwork):
             counted(channels, len(self.PUBLIC_CHANNELS), "channels"),
             last_pool=self.LAST_POOL,
             dropout=dropout,
-            head=classifier(channels[-1], classes, head_dropout),
+            head=None if classes is None else self.HEAD(channels[-1], classes, head_dropout),
         )
 
     @classmethod

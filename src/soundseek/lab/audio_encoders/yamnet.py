@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
@@ -22,7 +23,7 @@ from soundseek.lab.audio_encoders.options import RemembersOptions
 from soundseek.lab.checkpoints import Checkpoint, load_strict
 from soundseek.lab.encodings import AudioEncoding, masked_mean
 from soundseek.lab.frontends import FrontEnd
-from soundseek.lab.teachers.yamnet import PATCH_FRAMES, load_yamnet
+from soundseek.lab.teachers.yamnet import N_CLASSES, PATCH_FRAMES, load_yamnet
 
 # Channels after each pointwise convolution, and which layers halve both axes.
 _CHANNELS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
@@ -37,12 +38,18 @@ class YamnetEncoder(RemembersOptions, nn.Module):
     Args:
         multiplier: of all widths.
         batch_norm: after every convolution; False is the form of the public weights.
+        classes: of the classifier of every patch, None for none. The public file's 521 are read
+            from it unless `classes=None` is given. The clip's probabilities are the mean of its
+            patches', as in the public code, and `logits` are theirs.
     """
 
     TINY: ClassVar[Mapping[str, Any]] = MappingProxyType({"multiplier": 0.05})
+    CLASSES: ClassVar[int] = N_CLASSES
     least_frames = 1
 
-    def __init__(self, *, multiplier: float = 1.0, batch_norm: bool = True) -> None:
+    def __init__(
+        self, *, multiplier: float = 1.0, batch_norm: bool = True, classes: int | None = None
+    ) -> None:
         super().__init__()
         self.frontend = FrontEnd(PRESETS["yamnet_16k"])
         spec = self.frontend.spec
@@ -58,6 +65,7 @@ class YamnetEncoder(RemembersOptions, nn.Module):
             channels = out
         self.layers = nn.Sequential(*layers)
         self.width = channels
+        self.classifier = None if classes is None else nn.Linear(channels, classes)
 
     @classmethod
     def from_path(cls, path: str | Path, **options: Any) -> Self:
@@ -71,12 +79,17 @@ class YamnetEncoder(RemembersOptions, nn.Module):
             return cls.from_checkpoint(read_checkpoint(path), **options)
         if options.get("multiplier", 1.0) != 1.0 or options.get("batch_norm"):
             raise DataError(f"{path} holds YAMNet at its full width, without batch norms")
-        network = cls(batch_norm=False)
+        classes = options.get("classes", N_CLASSES)
+        if classes not in (None, N_CLASSES):
+            raise DataError(f"{path} has {N_CLASSES} classes, not {classes}")
+        network = cls(batch_norm=False, classes=classes)
         public = load_yamnet(path).convs
         state = {}
         for i, name in enumerate(_public_names()):
             state[f"layers.{i}.convolution.weight"] = public[f"{name}_w"]
             state[f"layers.{i}.convolution.bias"] = public[f"{name}_b"]
+        if classes is not None:
+            state |= {"classifier.weight": public["dense_w"], "classifier.bias": public["dense_b"]}
         load_strict(network, state, where=path)
         return network
 
@@ -84,7 +97,9 @@ class YamnetEncoder(RemembersOptions, nn.Module):
     def from_checkpoint(cls, checkpoint: Checkpoint, **options: Any) -> Self:
         """The network of a state dict saved from this class."""
         folded = "layers.0.convolution.bias" in checkpoint.tensors
-        network = cls(**{"batch_norm": not folded, **options})
+        bias = checkpoint.tensors.get("classifier.bias")
+        sizes = {"batch_norm": not folded, "classes": None if bias is None else len(bias)}
+        network = cls(**{**sizes, **options})
         load_strict(network, checkpoint.tensors, where=checkpoint.path)
         return network
 
@@ -113,7 +128,12 @@ class YamnetEncoder(RemembersOptions, nn.Module):
         sequence = maps.mean((2, 3)).reshape(batch, count, -1)
         steps = torch.arange(count, device=features.device)
         mask = (lengths[:, None] >= steps * PATCH_FRAMES + _LEAST_FRAMES) | (steps == 0)
-        return AudioEncoding(sequence, mask, masked_mean(sequence, mask))
+        encoding = AudioEncoding(sequence, mask, masked_mean(sequence, mask))
+        if self.classifier is None:
+            return encoding
+        step_logits = self.classifier(sequence)
+        logits = masked_mean(step_logits.sigmoid(), mask).logit(eps=1e-7)
+        return replace(encoding, logits=logits, step_logits=step_logits)
 
 
 class _Convolution(nn.Module):

@@ -16,12 +16,12 @@ from soundseek.errors import DataError
 from soundseek.lab.memory import available, resident
 from soundseek.lab.problems import Problems
 from soundseek.lab.retrieval.clips import ClipSets
-from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.rehearsal_checks import checked_clips, checked_model, checked_teachers
 from soundseek.lab.retrieval.rehearsed import gigabytes
 from soundseek.lab.retrieval.trial import Trials, open_trial_fabric
+from soundseek.lab.training.pairs import PairOrder
 
 SHARE: Final = 0.8
 """Of the memory that is free, what a batch may take where no limit is given."""

@@ -24,9 +24,9 @@ from soundseek.lab.augment.waveform import first_of_crop
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.data.waveforms import Waveforms
 from soundseek.lab.retrieval.embedding import at_least
-from soundseek.lab.retrieval.pairs import Pair, group_ids
 from soundseek.lab.retrieval.recipe import Augment
 from soundseek.lab.retrieval.waveforms import padded
+from soundseek.lab.training.pairs import Pair, group_ids
 
 _BETWEEN_ITEMS = 1  # apart from the items' own generators
 _INSTEAD = 2**31  # nor is a batch in so many portions

@@ -16,6 +16,7 @@ from soundseek.lab.audio_encoders import (
     encoder_class,
     load,
 )
+from soundseek.lab.audio_encoders.panns import AUDIOSET_CLASSES
 from soundseek.lab.objectives.fusing import FUSING_TERMS
 from soundseek.lab.objectives.objective import Objective
 from soundseek.lab.objectives.table import ModelFacts
@@ -31,7 +32,7 @@ from soundseek.lab.text_encoders import (
 )
 from soundseek.text.normalise import normalise_caption
 
-_OF_A_HUB = ("clap",)
+_NAMED = ("clap", "bundle")
 
 
 def build_model(recipe: RetrievalRecipe, texts: Sequence[str]) -> RetrievalModel:
@@ -49,6 +50,14 @@ def build_model(recipe: RetrievalRecipe, texts: Sequence[str]) -> RetrievalModel
 def build_audio_side(audio: Audio) -> AudioEncoderModule:
     """The audio encoder of a recipe, its checkpoint loaded strictly."""
     return _weighted(audio.encoder, audio.weights, audio.checkpoint, audio.options)
+
+
+def rebuild_audio_side(audio: Audio, resources: Mapping[str, Any]) -> AudioEncoderModule:
+    """The audio encoder that `resources` describes, its weights to be loaded."""
+    from_resources = getattr(encoder_class(audio.encoder), "from_resources", None)
+    if from_resources is not None:
+        return cast("AudioEncoderModule", from_resources(resources))
+    return build_audio_encoder(audio.encoder, resources)
 
 
 def build_text_encoder(
@@ -78,7 +87,7 @@ def written_as(text: Text) -> Callable[[str], str] | None:
 
 def rebuild_model(recipe: RetrievalRecipe, resources: Mapping[str, Any]) -> RetrievalModel:
     """The model of a recipe without its pretrained files, for a state dict to be loaded into."""
-    audio = _rebuilt_audio_encoder(recipe.audio, resources["audio"])
+    audio = rebuild_audio_side(recipe.audio, resources["audio"])
     text = text_encoder_class(recipe.text.encoder).from_resources(resources["text"])
     return _assembled(recipe, audio, text)
 
@@ -165,7 +174,8 @@ def _width(audio: Audio, encoder: AudioEncoderModule) -> int:
 
 def tagger_classes(events: Events) -> int:
     """How many classes a tagger has."""
-    return int(events.options.get("classes", 527))
+    own = getattr(encoder_class(events.tagger), "CLASSES", AUDIOSET_CLASSES)
+    return int(events.options.get("classes", own))
 
 
 def _weighted(
@@ -183,17 +193,10 @@ def _weighted(
             f"{name} is to be pretrained, and no checkpoint is named",
             remedy="set its checkpoint=FILE, or weights=random to start from nothing",
         )
-    # Encoders of a hub take its names, which are no files of ours.
-    published = name not in _OF_A_HUB or checkpoint in WEIGHTS
+    # What these are loaded from has a name, which is no file of ours.
+    published = name not in _NAMED or checkpoint in WEIGHTS
     place = find_weights(checkpoint) if published else checkpoint
     return load(name, checkpoint=place, options=options)
-
-
-def _rebuilt_audio_encoder(audio: Audio, resources: Mapping[str, Any]) -> AudioEncoderModule:
-    from_resources = getattr(encoder_class(audio.encoder), "from_resources", None)
-    if from_resources is not None:
-        return cast("AudioEncoderModule", from_resources(resources))
-    return build_audio_encoder(audio.encoder, resources)
 
 
 def _fusing_options(recipe: RetrievalRecipe, audio_width: int) -> dict[str, Any]:

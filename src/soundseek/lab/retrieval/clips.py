@@ -112,12 +112,19 @@ def _source(source: Source, data: Data, say: Callable[[str], None]) -> list[Clip
     from soundseek.lab.data.corpora import open_corpus
 
     corpus = str(source.corpus)
-    root = Path(source.root) if source.root is not None else Path(data.folder) / corpus
+    root = Path(source.root) if source.root is not None else _root(corpus, Path(data.folder))
     found = open_corpus(corpus, root, audio=source.audio, options=source.options)
     if found.without_sound:
         number, first = len(found.without_sound), next(iter(found.without_sound.values()))
         say(f"{corpus}: {number} clips have no readable sound, the first: {first}")
     return found.clips
+
+
+def _root(corpus: str, folder: Path) -> Path:
+    """Where a corpus lies that names no root: in a folder of its name, or, for a list of clips, in
+    the data folder itself."""
+    alone = corpus == "clips" and (folder / "clips.jsonl").is_file()
+    return folder if alone else folder / corpus
 
 
 def _without(

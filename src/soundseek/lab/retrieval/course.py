@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from soundseek.lab.retrieval.clips import ClipSets
-from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.rehearsal_checks import Standing
-from soundseek.lab.retrieval.schedules import Rate
+from soundseek.lab.training.pairs import PairOrder
+from soundseek.lab.training.schedules import Rate
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -27,6 +27,8 @@ from soundseek.lab.recipe_files import (
     read_recipe_file,
     validated,
 )
+from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe
+from soundseek.lab.retrieval.caption_match import train as match_captions
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import Published, RetrievalRecipe
 from soundseek.lab.retrieval.report import SCORES, write_scores
@@ -38,8 +40,8 @@ from soundseek.lab.systems import similarities
 
 
 class Member(Section):
-    """A recipe of a retrieval system and a difference to it, once for each seed and for each of
-    `folds` folds of its training and validation clips."""
+    """A recipe of a retrieval system, or of one that compares generated captions, and a difference
+    to it, once for each seed and for each of `folds` folds of its training and validation clips."""
 
     recipe: str
     difference: Mapping[str, Any] = Field(default_factory=dict)
@@ -54,7 +56,8 @@ class EnsembleRecipe(RecipeBase):
     instead, for members that went on from one model.
 
     `select: greedy` finds members and weights on the validation clips, by `figure`; members of
-    several folds have other validation clips each, and cannot be selected among.
+    several folds have other validation clips each, and cannot be selected among, nor can members
+    that compare captions, which have none.
 
     `difference` is merged over every member, behind its own: data, budgets.
     """
@@ -78,20 +81,21 @@ class EnsembleRecipe(RecipeBase):
 
 
 class NamedMember(NamedTuple):
-    """One model of an ensemble."""
+    """One system of an ensemble."""
 
     name: str
-    recipe: RetrievalRecipe
+    recipe: RetrievalRecipe | CaptionMatchRecipe
 
 
 def members_of(recipe: EnsembleRecipe) -> list[NamedMember]:
-    """Every model of the ensemble. Raises `RecipeError` for members that do not load, and for two
-    of one name."""
+    """Every system of the ensemble. Raises `RecipeError` for members that do not load, for two of
+    one name, and for those that have no validation clips where these are needed."""
     members = [
-        NamedMember(name, validated(RetrievalRecipe, document, f"{recipe.name}: {name}"))
+        NamedMember(name, _validated(document, f"{recipe.name}: {name}"))
         for member in recipe.members
         for name, document in _documents(member, recipe.difference)
     ]
+    _check_read_members(recipe, members)
     names = [member.name for member in members]
     for name in names:
         if names.count(name) > 1:
@@ -115,17 +119,20 @@ def train(
     folder = RunFolder.claim(run_folder, recipe)
     write_environment(folder.path)
     members = members_of(recipe)
-    recipes = {member.name: member.recipe for member in members}
+    trained = trained_members(members)
     for number, (name, member) in enumerate(members, start=1):
         say(f"member {number} of {len(members)}: {name}")
-        given = giver(recipes, name)
+        if isinstance(member, CaptionMatchRecipe):
+            match_captions(member, folder.path / name, say, watch=watch)
+            continue
+        given = giver(trained, name)
         if given is not None and hand_over(folder.path / given[0], folder.path / name, given[1]):
             say(f"{', '.join(given[1])}: as {given[0]} trained it")
         train_member(member, folder.path / name, say, watch=watch)
 
     def of(part: str) -> dict[str, Similarities]:
         return gathered(
-            (name, similarities(folder.path / name, part=part, say=say)) for name in recipes
+            (name, similarities(folder.path / name, part=part, say=say)) for name, _ in members
         )
 
     weights, selection = None, None
@@ -142,6 +149,30 @@ def train(
     told = described(found, whole, figures_of(made), "test", recipe.scale, recipe.by, selection)
     write_document(folder.path, told)
     return folder.path / SCORES
+
+
+def trained_members(members: Sequence[NamedMember]) -> dict[str, RetrievalRecipe]:
+    """Those that learn, by name."""
+    return {one.name: one.recipe for one in members if isinstance(one.recipe, RetrievalRecipe)}
+
+
+def _validated(document: Mapping[str, Any], where: str) -> RetrievalRecipe | CaptionMatchRecipe:
+    if document.get("system") == "caption_match":
+        return validated(CaptionMatchRecipe, document, where)
+    return validated(RetrievalRecipe, document, where)
+
+
+def _check_read_members(recipe: EnsembleRecipe, members: Sequence[NamedMember]) -> None:
+    """Captions are compared on the test clips alone, and nothing is learnt that folds would
+    change."""
+    for member in members:
+        if not isinstance(member.recipe, CaptionMatchRecipe):
+            continue
+        if recipe.select != "none" or member.recipe.data.folds is not None:
+            raise RecipeError(
+                f"{recipe.name}: {member.name} compares captions, and has no validation clips",
+                remedy="set select: none, and name no folds of this member",
+            )
 
 
 def _documents(

@@ -8,8 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from soundseek.lab.plain_rehearsal import PlainRehearsal, rehearse_caption_match
 from soundseek.lab.problems import Problem, Problems
-from soundseek.lab.retrieval.ensemble import EnsembleRecipe, NamedMember, members_of
+from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe
+from soundseek.lab.retrieval.ensemble import (
+    EnsembleRecipe,
+    NamedMember,
+    members_of,
+    trained_members,
+)
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.rehearsal import rehearse
 from soundseek.lab.retrieval.rehearsed import Rehearsal, duration
@@ -19,12 +26,12 @@ from soundseek.lab.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class RehearsedMember:
-    """Members of one kind, the seconds that all of them take, less what others hand over to them,
-    and the rehearsal of the first."""
+    """Members of one kind, the seconds that all of them take, less what others hand over to them
+    (none where nothing is learnt), and the rehearsal of the first."""
 
     members: tuple[str, ...]
     seconds: float | None
-    rehearsal: Rehearsal
+    rehearsal: Rehearsal | PlainRehearsal
 
 
 @dataclass(frozen=True)
@@ -85,7 +92,7 @@ def rehearse_ensemble(
         with problems.collecting("--out"):
             RunFolder(run_folder).check(recipe)
     members = members_of(recipe)
-    recipes = {member.name: member.recipe for member in members}
+    trained = trained_members(members)
     kinds: dict[str, list[NamedMember]] = {}
     for member in members:
         kinds.setdefault(_kind(member), []).append(member)
@@ -94,10 +101,16 @@ def rehearse_ensemble(
         name, first = alike[0]
         say(f"member {name}")
         folder = None if run_folder is None else run_folder / name
+        if isinstance(first, CaptionMatchRecipe):
+            read = rehearse_caption_match(first, folder, say)
+            for problem in read.problems:
+                problems.add(problem.where, problem.message, problem.remedy)
+            found.append(RehearsedMember(tuple(one.name for one in alike), 0.0, read))
+            continue
         rehearsal = rehearse(first, folder, say)
         for problem in rehearsal.problems:
             problems.add(problem.where, problem.message, problem.remedy)
-        seconds = [_seconds(rehearsal, giver(recipes, member.name)) for member in alike]
+        seconds = [_seconds(rehearsal, giver(trained, member.name)) for member in alike]
         known = [time for time in seconds if time is not None]
         total = sum(known) if len(known) == len(seconds) else None
         found.append(RehearsedMember(tuple(one.name for one in alike), total, rehearsal))

@@ -12,9 +12,9 @@ from torch import Tensor
 from soundseek.errors import DataError
 from soundseek.lab.retrieval.batches import Batch, BatchMaker
 from soundseek.lab.retrieval.learner import Lesson
-from soundseek.lab.retrieval.pairs import Pair, PairOrder
 from soundseek.lab.retrieval.prepare import Part
 from soundseek.lab.retrieval.teachers import Teacher, correspondences
+from soundseek.lab.training.pairs import Pair, PairOrder
 
 
 @dataclass(frozen=True)

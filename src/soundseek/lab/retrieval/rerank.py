@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from soundseek.errors import DataError
 from soundseek.lab.encodings import Tokens
@@ -69,12 +70,7 @@ def rerank_run(
         say(f"listening again: {places.size:,} pairs of a query and a clip")
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as folder:
-            sequences = hear_sequences(
-                trained.model,
-                prepared.store,
-                Path(folder) / "sequences.f16",
-                max_s=trained.recipe.audio.max_s,
-            )
+            sequences = heard_in(trained.model, prepared, Path(folder), trained.recipe.audio.max_s)
             return found, places, match_logits(trained.model, head, found, places, sequences)
 
     if weight is None:
@@ -84,6 +80,26 @@ def rerank_run(
     prepared = chosen_part(trained, run_folder, say, sources, part=part)
     found, places, logits = listened(prepared)
     return Reranked(found, reordered(found, places, logits, weight), places.shape[1], weight)
+
+
+def heard_in(model: RetrievalModel, part: Part, folder: Path, max_s: float) -> SoundSequences:
+    """What the model's audio encoder hears in every clip of a part, kept in a file of `folder`."""
+    tower = model.audio
+    model.eval()
+
+    def hear(waveforms: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        device = model.device
+        encoding = tower.encode(*tower.features(waveforms.to(device), samples.to(device)))
+        return encoding.sequence, encoding.mask
+
+    return hear_sequences(
+        hear,
+        part.store,
+        folder / "sequences.f16",
+        width=tower.audio_encoder.width,
+        least=tower.least_samples,
+        max_s=max_s,
+    )
 
 
 def matching_head(trained: Trained, where: str) -> Matching:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from torch import Tensor
 
 from soundseek.lab.data.waveforms import Waveforms
 from soundseek.lab.retrieval.embedding import at_least
-from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.waveforms import padded
 
 _LARGEST = float(np.finfo(np.float16).max)
+Hear = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+"""Waveforms `[n, longest]` and the samples of each → steps `[n, steps, width]` and their mask."""
 
 
 @dataclass(frozen=True)
@@ -40,35 +41,39 @@ class SoundSequences:
 
 @torch.no_grad()
 def hear_sequences(
-    model: RetrievalModel, store: Waveforms, file: Path, *, max_s: float, batch: int = 16
+    hear: Hear,
+    store: Waveforms,
+    file: Path,
+    *,
+    width: int,
+    least: int,
+    max_s: float,
+    batch: int = 16,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> SoundSequences:
-    """Hear every clip of the store once, and keep its sequence in `file`.
+    """Hear every clip of the store once, and keep its sequence, `width` wide, in `file`.
 
-    Clips are cut, padded and grouped as in `embed_clips`.
+    Clips are cut at `max_s`, padded to `least` samples and grouped as in `embed_clips`.
     """
     most = round(max_s * store.sample_rate)
-    least = model.audio.least_samples
     lengths = [min(most, store.length(i)) for i in range(len(store))]
     order = np.argsort(lengths, kind="stable")
     starts = np.zeros(len(store), np.int64)
     counts = np.zeros(len(store), np.int64)
-    width = model.audio.audio_encoder.width
     written = 0
-    model.eval()
     with file.open("wb") as target:
         for start in range(0, len(store), batch):
             some = order[start : start + batch]
             waveforms, samples = padded(
                 [at_least(store.read(int(i), 0, most), least) for i in some]
             )
-            encoding = model.audio.encode(
-                *model.audio.features(waveforms.to(model.device), samples.to(model.device))
-            )
-            for i, sequence, mask in zip(some, encoding.sequence, encoding.mask, strict=True):
+            for i, sequence, mask in zip(some, *hear(waveforms, samples), strict=True):
                 # Attention does not know where its states stand: gaps between windows can go.
                 heard = sequence[mask].float().clamp(-_LARGEST, _LARGEST).cpu().numpy()
                 target.write(heard.astype(np.float16).tobytes())
                 starts[i], counts[i] = written, len(heard)
                 written += len(heard)
+            if on_progress is not None:
+                on_progress(min(start + batch, len(store)), len(store))
     steps = np.memmap(file, np.float16, "r", shape=(written, width))
     return SoundSequences(steps, starts, counts)

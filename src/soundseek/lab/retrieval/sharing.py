@@ -15,8 +15,8 @@ import torch
 from soundseek.errors import DataError
 from soundseek.lab.links import linked
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
-from soundseek.lab.retrieval.trained import stage_file
 from soundseek.lab.run_folder import CHECKPOINT, VALIDATION
+from soundseek.lab.training.kept import stage_file
 
 HANDED: Final = "handed-over.json"
 # What a stage learns does not depend on these.

@@ -41,17 +41,17 @@ def tiny(recipe: RetrievalRecipe, folder: Path) -> RetrievalRecipe:
     """
     document = recipe.model_dump()
     root = str(write_synthetic_corpus(folder))
-    document["data"] = _data(document["data"], root)
+    document["data"] = tiny_data(document["data"], root)
     document["audio"] = _audio(document["audio"])
     document["text"] = _text(document["text"])
     document["space"]["dimension"] = _DIMENSION
     document["optimiser"] |= {"batch": 6, "epochs": 1, "max_steps": 2}
     document["augment"]["text"] |= {"p_back_translation": 0.0, "p_synonym": 0.0}
-    document["run"] |= _run(folder)
+    document["run"] |= tiny_run(folder)
     first, _ = next(recipe.plain_stages())
     document["teachers"] = _teachers(document["teachers"], first)
     document["stages"] = [_stage(stage, root, first) for stage in document["stages"]]
-    document["name"] = _name(recipe.name)
+    document["name"] = tiny_name(recipe.name)
     return validated(RetrievalRecipe, document, recipe.name)
 
 
@@ -62,25 +62,36 @@ def tiny_ensemble(recipe: EnsembleRecipe, folder: Path) -> EnsembleRecipe:
     members = [
         {
             "recipe": model.recipe.name,
-            "difference": tiny(model.recipe, folder).model_dump(),
+            "difference": _tiny_member(model.recipe, folder).model_dump(),
             "seeds": [model.recipe.seed],
         }
         for model in chosen
     ]
     document = recipe.model_dump() | {"members": members, "difference": {}}
-    return validated(EnsembleRecipe, document | {"name": _name(recipe.name)}, recipe.name)
+    return validated(EnsembleRecipe, document | {"name": tiny_name(recipe.name)}, recipe.name)
 
 
 def tiny_caption_match(recipe: CaptionMatchRecipe, folder: Path) -> CaptionMatchRecipe:
     """The recipe with a tiny text encoder, on synthetic sounds with captions made up for them."""
     document = recipe.model_dump()
     root = write_synthetic_corpus(folder)
-    document["data"] = _data(document["data"], str(root))
-    document["text"] = _text(document["text"])
-    document["run"] |= _run(folder)
+    document["data"] = tiny_data(document["data"], str(root))
+    if document["text"] is not None:
+        document["text"] = _text(document["text"])
+    # A bundle of one's own may not be here: the embedded model always is.
+    document["bundle"] = None
+    document["run"] |= tiny_run(folder)
     document["captions"] = str(_made_up_captions(root))
-    document["name"] = _name(recipe.name)
+    document["name"] = tiny_name(recipe.name)
     return validated(CaptionMatchRecipe, document, recipe.name)
+
+
+def _tiny_member(
+    recipe: RetrievalRecipe | CaptionMatchRecipe, folder: Path
+) -> RetrievalRecipe | CaptionMatchRecipe:
+    if isinstance(recipe, CaptionMatchRecipe):
+        return tiny_caption_match(recipe, folder)
+    return tiny(recipe, folder)
 
 
 def _made_up_captions(root: Path) -> Path:
@@ -94,11 +105,13 @@ def _made_up_captions(root: Path) -> Path:
     return path
 
 
-def _name(name: str) -> str:
+def tiny_name(name: str) -> str:
+    """What a recipe that was made small is called."""
     return f"{name} (tiny)"
 
 
-def _run(folder: Path) -> dict[str, Any]:
+def tiny_run(folder: Path) -> dict[str, Any]:
+    """Settings of `run` that change for a trial of seconds."""
     return {
         "cache": str(folder / "cache"),
         "device": "cpu",
@@ -112,7 +125,9 @@ def _teachers(places: Sequence[str], first: str) -> list[str]:
     return [place if place.startswith(OF_STAGE) else OF_STAGE + first for place in places]
 
 
-def _data(data: Mapping[str, Any], root: str) -> dict[str, Any]:
+def tiny_data(data: Mapping[str, Any], root: str) -> dict[str, Any]:
+    """The data section, over the synthetic corpus at `root`."""
+
     def of(split: str) -> list[dict[str, Any]]:
         return [{"corpus": "clips", "root": root, "split": split}]
 
@@ -125,17 +140,24 @@ def _data(data: Mapping[str, Any], root: str) -> dict[str, Any]:
 
 
 def _audio(audio: Mapping[str, Any]) -> dict[str, Any]:
-    events = audio["events"]
+    return {
+        **audio,
+        **tiny_encoder(audio),
+        "projection": _narrow(audio["projection"]),
+    }
+
+
+def tiny_encoder(audio: Mapping[str, Any]) -> dict[str, Any]:
+    """What changes of an audio section: a small encoder and tagger of random weights, short
+    clips."""
+    events, window = audio["events"], audio["window_s"]
     if events is not None:
         sizes = {**encoder_class(events["tagger"]).TINY, "classes": _CLASSES}
         events = events | {"weights": "random", "checkpoint": None, "options": sizes}
-    window = audio["window_s"]
     return {
-        **audio,
         "weights": "random",
         "checkpoint": None,
         "options": _tiny_options(audio["options"], encoder_class(audio["encoder"]).TINY),
-        "projection": _narrow(audio["projection"]),
         "events": events,
         "max_s": 3.0,
         "window_s": None if window is None else 1.0,
@@ -167,7 +189,7 @@ def _stage(stage: Mapping[str, Any], root: str, first: str) -> dict[str, Any]:
     if "teachers" in changed:
         changed["teachers"] = _teachers(changed["teachers"], first)
     if "data" in changed:
-        changed["data"] = _data(changed["data"], root)
+        changed["data"] = tiny_data(changed["data"], root)
     if "optimiser" in changed:
         changed["optimiser"] = {**changed["optimiser"], "batch": 6, "epochs": 1, "max_steps": 2}
     if "audio" in changed:

@@ -13,28 +13,27 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.devices import check_devices, open_fabric
-from soundseek.lab.environment import write_environment
 from soundseek.lab.links import linked
-from soundseek.lab.processes import companions
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.build import build_model, build_objective, rebuild_model
 from soundseek.lab.retrieval.clips import ClipSets, clip_sets, extra_captions
+from soundseek.lab.retrieval.figures import retrieval_tables
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Part, prepare_part, text_resources
 from soundseek.lab.retrieval.recipe import OF_STAGE, RetrievalRecipe
 from soundseek.lab.retrieval.report import score_run
 from soundseek.lab.retrieval.sharing import handed_over
 from soundseek.lab.retrieval.stage import Material, Stage
-from soundseek.lab.retrieval.tables import Tables
 from soundseek.lab.retrieval.teachers import Teacher, listen
-from soundseek.lab.retrieval.trained import KEPT, load_trained, stage_file
+from soundseek.lab.retrieval.trained import load_trained
 from soundseek.lab.run_clips import write_clips
 from soundseek.lab.run_folder import RunFolder
-from soundseek.lab.run_loggers import Loggers, open_loggers
+from soundseek.lab.training.kept import KEPT, stage_file
+from soundseek.lab.training.launch import launch, loggers_of, silent
+from soundseek.lab.training.tables import Tables
 
 Say = Callable[[str], None]
 
@@ -48,29 +47,17 @@ def train(
     best.pt (that of the last stage), and scores.json and predictions.csv where there is a test
     set. Raises `RecipeError` if the folder holds a run of another recipe.
     """
-    if recipe.run.threads is not None:
-        torch.set_num_threads(recipe.run.threads)
-    run = recipe.run
-    check_devices(run.device, run.devices, run.precision)  # before others are started in vain
-    with companions(run.devices, _accompany, recipe.model_dump(), run_folder):
-        fabric = open_fabric(run.device, run.devices, run.precision)
-        with fabric.rank_zero_first():
-            folder = RunFolder.claim(run_folder, recipe)
-        if fabric.is_global_zero:
-            write_environment(folder.path)
-        else:
-            say, watch = _nothing, None
+
+    def work(folder: RunFolder, say: Say, watch: Watch | None, fabric: Fabric) -> None:
         _Training(recipe, folder, say, watch, fabric).run()
+
+    launch(recipe, recipe.run, run_folder, work, accompany=_accompany, say=say, watch=watch)
     return run_folder / KEPT
 
 
 def _accompany(document: Mapping[str, Any], run_folder: Path) -> None:
     """What a companion process does of a training."""
-    train(validated(RetrievalRecipe, document, str(run_folder)), run_folder, _nothing)
-
-
-def _nothing(_: str) -> None:
-    """One process alone tells how the run goes."""
+    train(validated(RetrievalRecipe, document, str(run_folder)), run_folder, silent)
 
 
 class _Training:
@@ -106,8 +93,11 @@ class _Training:
         if saved is None and self.fabric.is_global_zero:
             self.folder.rewind(before)
         done = before if saved is None else before + int(saved["progress"]["step"])
-        with closing(self._loggers(done)) as loggers:
-            tables = Tables(self.folder, loggers)
+        opened = loggers_of(
+            self.recipe, self.recipe.run, self.folder, self.fabric, done=done, say=self.say
+        )
+        with closing(opened) as loggers:
+            tables = retrieval_tables(self.folder, loggers)
             for name, recipe in self.stages[first:]:
                 stage = self._stage(name, recipe, model, learnt, before, tables)
                 if saved is not None and name == saved["stage"]:
@@ -133,19 +123,6 @@ class _Training:
                 {name: part.clips for name, part in parts.items()},
                 {clip: why for part in parts.values() for clip, why in part.left_out.items()},
             )
-
-    def _loggers(self, done: int) -> Loggers:
-        """`done`: how many steps the run has made already."""
-        run = self.recipe.run
-        return open_loggers(
-            run.loggers if self.fabric.is_global_zero else (),
-            self.folder.path,
-            run_name=self.folder.path.name,
-            config=self.recipe.model_dump(mode="json"),
-            resumed_step=done,
-            options=run.logger_options,
-            say=self.say,
-        )
 
     def _model(self, saved: Mapping[str, Any] | None) -> RetrievalModel:
         """Fresh from the recipe, or as a checkpoint describes it (its weights come later)."""

@@ -16,9 +16,9 @@ from soundseek.lab.retrieval.build import rebuild_model, resources_of
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.run_folder import RunFolder, save_whole
+from soundseek.lab.training.kept import KEPT, stage_file
 
 SCHEMA_VERSION = 1
-KEPT = "best.pt"
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,3 @@ def load_trained(run_folder: Path, file: str = KEPT) -> Trained:
     model = rebuild_model(own, json.loads(saved["resources"]))
     model.load_state_dict(saved["model"])
     return Trained(own, model.eval(), saved["objective"])
-
-
-def stage_file(name: str) -> str:
-    """The file that a stage keeps its model in."""
-    return f"stage-{name}.pt"

@@ -21,6 +21,7 @@ from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.build import build_objective
 from soundseek.lab.retrieval.clips import ClipSets, extra_captions
 from soundseek.lab.retrieval.embedding import embed_clips, embed_texts
+from soundseek.lab.retrieval.figures import retrieval_tables
 from soundseek.lab.retrieval.imagined import (
     ImaginedSounds,
     imagined_part,
@@ -32,7 +33,6 @@ from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import text_resources
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.stage import Material, Stage
-from soundseek.lab.retrieval.tables import Tables
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.run_loggers import open_loggers
 
@@ -134,7 +134,7 @@ class Trials:
             build_objective(own, self.model).to(self.fabric.device),
             Material(train, train, maker, maker, teachers),
             run_folder,
-            Tables(run_folder, loggers),
+            retrieval_tables(run_folder, loggers),
             _nothing,
             fabric=self.fabric,
             before=0,

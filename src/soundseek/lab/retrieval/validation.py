@@ -13,10 +13,10 @@ from soundseek.lab.retrieval.batches import BatchMaker
 from soundseek.lab.retrieval.embedding import Share, embed_clips, embed_texts
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.outputs import pair_batch
-from soundseek.lab.retrieval.pairs import PairOrder
 from soundseek.lab.retrieval.prepare import Part
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.similarities import similarities
+from soundseek.lab.training.pairs import PairOrder
 
 _Floats = NDArray[np.float32]
 

@@ -1,0 +1,1 @@
+"""Captioners: small models that write a sentence from the window vectors a bundle makes."""

@@ -1,0 +1,1 @@
+"""Captioning systems: a sound in, a sentence out."""

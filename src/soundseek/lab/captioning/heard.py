@@ -1,0 +1,100 @@
+"""What a frozen encoder hears in every clip, computed once and kept for all runs that ask."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from soundseek.lab.data.locking import folder_lock
+from soundseek.lab.data.manifest import Clip
+from soundseek.lab.data.waveforms import Waveforms
+from soundseek.lab.retrieval.sequences import Hear, SoundSequences, hear_sequences
+
+Progress = Callable[[int, int], None]
+
+
+def heard_once(
+    hear: Hear,
+    clips: Sequence[Clip],
+    store: Waveforms,
+    cache: Path,
+    *,
+    what: Mapping[str, Any],
+    width: int,
+    least: int,
+    max_s: float,
+    on_progress: Progress | None = None,
+) -> tuple[SoundSequences, dict[str, str]]:
+    """The sequences of `clips`, read from `cache` where a run with the same `what` left them, and
+    id → reason of those that could not be read and were heard as silence.
+
+    `what` tells one hearing from another: encoder, weights, options. Written to a temporary name
+    and renamed; several runs may share the folder, one hears and the others wait.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    stem = cache / f"heard-{_identity(clips, {**what, 'max_s': max_s})}"
+    index, steps = stem.with_suffix(".json"), stem.with_suffix(".f16")
+    if not index.exists():
+        with folder_lock(cache, f"{stem.name}.lock", wait=True):
+            if not index.exists():
+                draft = steps.with_suffix(".partial")
+                found = hear_sequences(
+                    hear,
+                    store,
+                    draft,
+                    width=width,
+                    least=least,
+                    max_s=max_s,
+                    on_progress=on_progress,
+                )
+                places = {
+                    "starts": found.starts.tolist(),
+                    "counts": found.counts.tolist(),
+                    "failures": dict(store.failures),
+                }
+                del found
+                draft.rename(steps)
+                index_draft = index.with_suffix(".partial-json")
+                index_draft.write_text(json.dumps(places), encoding="utf-8")
+                index_draft.rename(index)
+    places = json.loads(index.read_text(encoding="utf-8"))
+    starts, counts = np.array(places["starts"]), np.array(places["counts"])
+    shape = (int(counts.sum()), width)
+    found = SoundSequences(np.memmap(steps, np.float16, "r", shape=shape), starts, counts)
+    return found, places["failures"]
+
+
+def weights_mark(module: torch.nn.Module) -> str:
+    """A short mark of a module's weights: the same weights have the same."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()[:16]
+
+
+def followed_by(heard: SoundSequences, vectors: Tensor, counts: Sequence[int]) -> SoundSequences:
+    """`heard`, and behind it further items of `counts` steps each, whose steps are `vectors`
+    `[all steps, width]` in order."""
+    more = np.asarray(counts, dtype=np.int64)
+    first = len(heard.steps)
+    starts = first + np.concatenate([[0], np.cumsum(more)[:-1]])
+    return SoundSequences(
+        np.concatenate([heard.steps, vectors.numpy().astype(np.float16)]),
+        np.concatenate([heard.starts, starts.astype(np.int64)]),
+        np.concatenate([heard.counts, more]),
+    )
+
+
+def _identity(clips: Sequence[Clip], what: Mapping[str, Any]) -> str:
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
+    for clip in clips:
+        digest.update(f"{clip.id}\t{clip.path}\t{clip.start_s}\t{clip.duration_s}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,139 @@
+"""What a captioner learns from: clips decoded, and, for a frozen encoder, heard once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from soundseek.lab.captioning.events import event_steps
+from soundseek.lab.captioning.heard import heard_once, weights_mark
+from soundseek.lab.captioning.hearing import with_events
+from soundseek.lab.captioning.model import CaptioningModel
+from soundseek.lab.captioning.recipe import CaptioningRecipe
+from soundseek.lab.data.manifest import Clip
+from soundseek.lab.data.waveforms import FileWaveforms, Waveforms, open_store
+from soundseek.lab.progress import now_and_then
+from soundseek.lab.retrieval.batches import Sounds
+from soundseek.lab.retrieval.sequences import SoundSequences
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Clips of one split. `heard` is what a frozen encoder makes of them, `events` what a tagger
+    hears at the same steps; without `heard`, `sounds` are heard in every batch.
+
+    `unreadable`: id → reason of clips that were left out when they were decoded. Behind the clips
+    of sounds stand those of texts alone, in a part to learn from (`texts` of them).
+    """
+
+    clips: list[Clip]
+    sounds: Sounds
+    heard: SoundSequences | None
+    events: SoundSequences | None = None
+    form: str = "probabilities"
+    texts: int = 0
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Id → reason of clips that could not be read, up to now."""
+        return {**self.unreadable, **self.sounds.store.failures}
+
+    def steps(self, clips: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """What was heard of clips: steps `[n, longest, width]` and their mask."""
+        assert self.heard is not None
+        sequence, mask = self.heard.batch(clips)
+        if self.events is None:
+            return sequence, mask
+        probabilities, _ = self.events.batch(clips)
+        return with_events(sequence, mask, probabilities, self.form), mask
+
+
+def prepare_part(
+    name: str,
+    clips: list[Clip],
+    recipe: CaptioningRecipe,
+    model: CaptioningModel,
+    cache: Path,
+    say: Say,
+) -> Part:
+    """Decode a part once, unless the recipe decodes when needed, and let a frozen encoder hear it.
+
+    Clips that cannot be read are named and left out. Raises `DataError` when none can be read.
+    """
+    encoder, tower = model.audio.audio_encoder, model.audio
+    store, clips, unreadable = _decoded(name, clips, recipe, encoder.sample_rate, cache, say)
+    most = round(recipe.audio.max_s * encoder.sample_rate)
+    sounds = Sounds.of(clips, store, least=tower.least_samples, most=most)
+    if not recipe.audio.frozen:
+        return Part(clips, sounds, None, unreadable=unreadable)
+
+    def hear(waveforms: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        return model.hear(waveforms.to(model.device), samples.to(model.device))
+
+    model.eval()
+    say(f"hearing {len(clips)} clips of {name} (once)")
+    heard, unread = heard_once(
+        hear,
+        clips,
+        store,
+        cache,
+        what={
+            "audio": recipe.audio.model_dump(exclude={"events", "noise"}),
+            "resources": _resources(model),
+            "weights": weights_mark(tower),
+        },
+        width=encoder.width,
+        least=tower.least_samples,
+        max_s=recipe.audio.max_s,
+        on_progress=now_and_then(lambda line: say(f"hearing {name}: {line}")),
+    )
+    if unread:
+        kept = [i for i, clip in enumerate(clips) if clip.id not in unread]
+        for clip_id, reason in unread.items():
+            say(f"left out {clip_id}: {reason}")
+        clips = [clips[i] for i in kept]
+        heard = SoundSequences(heard.steps, heard.starts[kept], heard.counts[kept])
+        unreadable = {**unreadable, **unread}
+    if recipe.audio.events is None:
+        return Part(clips, sounds, heard, unreadable=unreadable)
+    say(f"sound events of {name} (once)")
+    events = event_steps(clips, heard, recipe, encoder.seconds_per_step, cache)
+    return Part(clips, sounds, heard, events, recipe.audio.events.form, unreadable=unreadable)
+
+
+def _decoded(
+    name: str,
+    clips: list[Clip],
+    recipe: CaptioningRecipe,
+    sample_rate: int,
+    cache: Path,
+    say: Say,
+) -> tuple[Waveforms, list[Clip], Mapping[str, str]]:
+    if recipe.run.decode == "when_needed":
+        return FileWaveforms(clips, sample_rate), clips, {}
+    say(f"decoding {len(clips)} clips of {name} (once)")
+    store = open_store(
+        clips,
+        sample_rate,
+        cache,
+        workers=recipe.run.workers,
+        on_progress=now_and_then(lambda line: say(f"decoding {name}: {line}")),
+    )
+    for clip_id, reason in store.failures.items():
+        say(f"left out {clip_id}: {reason}")
+    if store.failures:
+        say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
+    kept, whole = store.without_failures(clips)
+    return whole, kept, store.failures
+
+
+def _resources(model: CaptioningModel) -> Any:
+    describe = getattr(model.audio.audio_encoder, "resources", None)
+    return describe() if describe is not None else {}

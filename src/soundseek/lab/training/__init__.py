@@ -1,0 +1,1 @@
+"""Training whatever the system: settings, schedules, parameters, and the steps of a stage."""
