@@ -1,7 +1,7 @@
 """The scores that the COCO tools gave 1,045 real captions.
 
-SOUNDSEEK_REFERENCE names a folder with captioning/ (captions of CMU's system on Clotho evaluation, and
-their scores).
+SOUNDSEEK_REFERENCE names a folder with captioning/: captions of CMU's system on Clotho evaluation,
+and their scores.
 """
 
 from __future__ import annotations
