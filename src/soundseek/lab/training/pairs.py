@@ -27,8 +27,8 @@ class PairOrder:
     `each`: every caption of every clip is an item; otherwise one caption a clip, drawn by epoch.
     The rest that does not fill a batch is left out, except where there is no full batch at all.
     `bucket`: of so many batches in a row, the pairs are sorted by length, cut into batches, and
-    these put in any order: less of each is padding. A pair is as `long` as its clip lasts, or as its
-    caption has characters.
+    these put in any order: less of each is padding. A pair is as `long` as its clip lasts, or as
+    its caption has characters.
     """
 
     def __init__(
