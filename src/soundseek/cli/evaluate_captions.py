@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from soundseek.cli.caption_figures import as_means, tell
 from soundseek.cli.extras import needing_lab
 from soundseek.cli.figures import document_of, print_figures
 from soundseek.cli.options import example, json_option
@@ -16,9 +17,6 @@ from soundseek.cli.terminal import count, faint, say, say_json, shown_path, stro
 if TYPE_CHECKING:
     from soundseek.lab.fluency import Judgement
     from soundseek.metrics.captions import CaptionEvaluation
-    from soundseek.metrics.dcase import Evaluation
-
-_SHOWN = 3
 
 _file = click.Path(path_type=Path, dir_okay=False)
 _folder = click.Path(path_type=Path, file_okay=False)
@@ -130,7 +128,7 @@ def captions(
     if per_clip is not None:
         write_per_clip(per_clip, *systems[0])
         say(faint(f"per clip: {shown_path(per_clip)}"), err=True)
-    document = document_of([_as_means(found) for _, found in systems], other, seed)
+    document = document_of([as_means(found) for _, found in systems], other, seed)
     first = systems[0][1]
     document |= {"missing": dict(first.missing)}
     if as_json:
@@ -141,7 +139,7 @@ def captions(
         say(strong(f"{count(first.n, 'clip')}, {count(texts, 'reference')}"))
         print_figures(document)
     for path, (_, found) in zip((source, other), systems, strict=False):
-        _tell(found, "" if other is None else f"{shown_path(str(path))}: ", quiet=as_json)
+        tell(found, "" if other is None else f"{shown_path(str(path))}: ", quiet=as_json)
 
 
 def _sides(
@@ -190,38 +188,3 @@ def _judged(
     # Clips that one side lacks are refused by the evaluation, with what to do about it.
     common = {clip: text for clip, text in said.items() if clip in right}
     return judge(common, right, folder)
-
-
-def _as_means(found: CaptionEvaluation) -> Evaluation:
-    """The figures as `document_of` takes them: a comparison is of the clips' values."""
-    import numpy as np
-
-    from soundseek.metrics import Metric
-    from soundseek.metrics.dcase import Evaluation
-
-    return Evaluation(
-        n=found.n,
-        values={
-            name: np.array(list(metric.per_clip.values()))
-            for name, metric in found.metrics.items()
-            if metric.per_clip is not None
-        },
-        metrics={name: Metric(each.value, each.ci95) for name, each in found.metrics.items()},
-    )
-
-
-def _tell(found: CaptionEvaluation, whose: str, *, quiet: bool) -> None:
-    """Say on stderr what the figures do not; with `quiet`, not what `missing` holds."""
-    notes = list(found.notes)
-    if found.empty:
-        shown = ", ".join(found.empty[:_SHOWN]) + (", …" if len(found.empty) > _SHOWN else "")
-        notes.append(f"{count(len(found.empty), 'prediction')} without a word score 0: {shown}")
-    if found.tokeniser == "python" and not found.notes:
-        notes.append("captions were cut into words without Java, which is not found")
-    if not quiet:
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in found.missing.items():
-            by_reason.setdefault(reason, []).append(name)
-        notes += [f"no {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-    for note in notes:
-        say(f"note: {whose}{note}", err=True)

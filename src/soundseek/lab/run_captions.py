@@ -10,16 +10,15 @@ from typing import Any, Final
 
 from soundseek.errors import DataError
 from soundseek.lab.run_folder import CAPTIONS
-from soundseek.metrics.captions import CaptionEvaluation
-from soundseek.metrics.dcase.tables import open_table
+from soundseek.metrics.captions import CaptionEvaluation, read_captions
 
-_ID, _PREDICTION, _REFERENCE = "id", "prediction", "reference_"
 _REMEDY: Final = "remove it and let the run write again: soundseek train RECIPE --out RUN"
 
 
 @dataclass(frozen=True)
 class RunCaptions:
-    """By clip id, in the file's order: the run's caption, and the references."""
+    """By clip id (as `read_captions` has it), in the file's order: the run's caption, and the
+    references."""
 
     predictions: Mapping[str, str]
     references: Mapping[str, Sequence[str]]
@@ -31,19 +30,13 @@ def read_run_captions(folder: Path) -> RunCaptions | None:
     path = folder / CAPTIONS
     if not path.is_file():
         return None
-    predictions: dict[str, str] = {}
-    references: dict[str, list[str]] = {}
     try:
-        with open_table(path) as rows:
-            head = rows.header
-            clip, prediction = head.index(_ID), head.index(_PREDICTION)
-            places = [i for i, name in enumerate(head) if name.startswith(_REFERENCE)]
-            for _, cells in rows:
-                predictions[cells[clip]] = cells[prediction]
-                references[cells[clip]] = [cells[i] for i in places if cells[i].strip()]
-    except (ValueError, DataError) as error:
-        raise DataError(f"{path} is damaged: {error}", remedy=_REMEDY) from error
-    return RunCaptions(predictions, references)
+        table = read_captions(path)
+    except DataError as error:
+        raise DataError(f"{path} is damaged: {error.message}", remedy=_REMEDY) from error
+    if table.predictions is None or table.references is None:
+        raise DataError(f"{path} is damaged: it lacks a side", remedy=_REMEDY)
+    return RunCaptions(table.predictions, table.references)
 
 
 def caption_figures(found: CaptionEvaluation) -> dict[str, Any]:

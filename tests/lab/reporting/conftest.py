@@ -140,12 +140,18 @@ def captioning_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
         )
         rows = [
             {
-                "id": clip, "file": f"{place} #{place}.wav", "duration_s": 0.5, "captions": right,
-                "source": "s", "split": "test", "licence": "CC0", "group": clip, "tier": "free", "label": clip,
+                "id": clip,
+                "file": f"{place} #{place}.wav",
+                "duration_s": 0.5,
+                "captions": right,
+                "source": "s",
+                "split": "test",
+                "licence": "CC0",
+                "group": clip,
                 "caption_quality": 2,
             }
             for place, (clip, (_, right)) in enumerate(CAPTIONED.items())
-        ]  # fmt: skip
+        ]
         for row in rows:
             soundfile.write(data / row["file"], np.zeros(4000, np.float32), 8000)
         lines = "".join(json.dumps(row) + "\n" for row in rows)

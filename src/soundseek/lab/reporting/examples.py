@@ -11,6 +11,7 @@ import numpy as np
 from soundseek.errors import SoundseekError
 from soundseek.lab.reporting.captioned import Captioned
 from soundseek.lab.similarities import Sound
+from soundseek.metrics.dcase.tables import name_key
 
 LISTED: Final = 25
 
@@ -64,8 +65,8 @@ def examples(
 
 
 def sounds_of(recipe: Mapping[str, Any]) -> dict[str, Sound]:
-    """Clip id → where its sound is, of the test set of a recipe; none where the data are not there
-    any more, without which captions can still be read."""
+    """Clip id, as `read_captions` has it → where its sound is, of the test set of a recipe; none
+    where the data are not there any more, without which captions can still be read."""
     from soundseek.lab.recipe_files import validated
     from soundseek.lab.retrieval.clips import test_clips
     from soundseek.lab.retrieval.recipe import Data
@@ -75,6 +76,6 @@ def sounds_of(recipe: Mapping[str, Any]) -> dict[str, Sound]:
         # One sound that is gone does not take the others with it.
         sources = [source.model_copy(update={"audio": "optional"}) for source in data.test]
         some = data.model_copy(update={"test": tuple(sources)})
-        return {clip.id: clip for clip in test_clips(some, lambda _: None)}
+        return {name_key(clip.id): clip for clip in test_clips(some, lambda _: None)}
     except (SoundseekError, OSError):
         return {}
