@@ -66,7 +66,7 @@ def test_the_validation_loss_of_a_captioner_has_a_scale_of_perplexity(
 ) -> None:
     run = read_run(captioning_run())
     svg = drawn(lambda figure: learning.draw_validation_losses(figure, run))
-    for word in ("Validation loss", "loss, mean over tokens", "perplexity", "kept", "step"):
+    for word in ("Validation loss", "loss, mean over tokens", "perplexity", "5", "kept", "step"):
         assert word in words(svg)
     (axes,) = axes_of(lambda figure: learning.draw_validation_losses(figure, run)).axes
     kept = next(line for line in axes.lines if line.get_label() == "kept")

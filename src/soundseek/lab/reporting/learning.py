@@ -20,6 +20,7 @@ _RECALLS: Final = (("R@1", "s", "--"), ("R@5", "^", "-."), ("R@10", "D", ":"))
 # Figures of a loss that differ by more are drawn on a logarithmic scale.
 _WIDE: Final = 50.0
 _MOST_LOSS: Final = 100.0
+_PERPLEXITIES: Final = tuple(digit * 10**power for power in range(6) for digit in (1, 2, 5))
 
 
 def draw_losses(figure: Figure, run: Run) -> None:
@@ -106,6 +107,10 @@ def draw_validation_losses(figure: Figure, run: Run) -> None:
     curves.stage_borders(axes, run.validations)
     right = axes.secondary_yaxis("right", functions=(_perplexity, _loss))
     right.set_ylabel("perplexity")
+    low, high = (_perplexity(end) for end in axes.get_ylim())
+    ticks = [tick for tick in _PERPLEXITIES if low <= tick <= high]
+    if len(ticks) > 1:
+        right.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
 
 
 def _perplexity(loss: ArrayLike) -> ArrayLike:
