@@ -25,6 +25,7 @@ LEFT_OUT = {"positive_data_acceptance"}
 ANY = list(HealthCheck)
 CHECKED = [check for check in CHECKS.get_all() if check.__name__ not in LEFT_OUT]
 
+
 @pytest.fixture(scope="module")
 def description(library_folder: Path) -> Iterator[Any]:
     """The description, and with it the application that it is of."""
