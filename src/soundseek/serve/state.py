@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from anyio import CapacityLimiter
 
+from soundseek.errors import SoundseekError
 from soundseek.serve.problems import Problem
 from soundseek.serve.settings import Settings
 from soundseek.serve.stored_files import StoredFile, check_on_disk, find_file, opened
@@ -116,6 +117,12 @@ class ServerState:
         if self.uploads is None:
             raise Problem(404, f"there is no upload {upload_id}", remedy="send the sound again")
         return self.uploads.vector(upload_id)
+
+    def warm(self) -> None:
+        """Do once what the first search would wait for; what fails will fail there, and be told."""
+        with contextlib.suppress(SoundseekError), self.library() as library:
+            library.search("a sound", k=1)
+            self.listing(library)
 
     def close(self) -> None:
         """Stop jobs, forget uploads, give the library back; may be called twice."""
