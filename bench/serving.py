@@ -3,9 +3,10 @@
     python bench/serving.py [--clips 100000] [--clients 200] [--seconds 20] [--pause 1.0]
 
 The library has `--clips` clips of one window with random vectors; `--new` short sounds are indexed
-into it by another process meanwhile. Every client searches, waits for the answer, and then `--pause`
-seconds on average before the next search (0: none at all). Each search has a text of its own kind;
-every fourth asks for a later page, every fourth has a filter.
+into it by another process meanwhile. Every client searches, waits for the answer, and then for
+`--pause` seconds on average before the next search (0: not at all). A text has two words that are
+each in the names of 1 % of the files; every fourth search asks for a later page, every fourth has a
+filter.
 
 Prints the time from the command to the first answer, then errors, searches a second, latencies and
 the server's peak memory. Ends with 1 if any answer was an error or the job failed.
@@ -52,13 +53,17 @@ def build(folder: Path, clips: int) -> None:
                 [
                     Clip(
                         rng.standard_normal((1, dimension)),
-                        [f"/sounds/{WORDS[i % 10]}/{i // 1000}/{WORDS[i % 10]}_{i:06}.wav"],
+                        [f"/sounds/{i % 97}/{i // 1000}/{_name(i)}_{i:06}.wav"],
                         duration_s=float(rng.uniform(0.2, 60)),
                         format=("wav", "flac", "mp3")[i % 3],
                     )
                     for i in range(start, min(start + _BATCH, clips))
                 ],
             )
+
+
+def _name(number: int) -> str:
+    return WORDS[number % 100] if number % 100 < len(WORDS) else "take"
 
 
 def make_sounds(folder: Path, count: int) -> None:
