@@ -169,6 +169,15 @@ def peak_mb(pid: int) -> float:
     return int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6
 
 
+def processor_s(pid: int) -> float:
+    """Return the processor time of a process so far (Linux); 0 where it is not told."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value that `share` of all are not above, in milliseconds."""
     return 1000 * float(np.quantile(np.array(values), share))
@@ -202,7 +211,9 @@ def main() -> int:
             stderr=subprocess.DEVNULL,
             text=True,
         )
+        busy = processor_s(server.pid)
         clients = asyncio.run(load(port, options.clients, options.seconds, options.pause))
+        busy = processor_s(server.pid) - busy
         was_running = job.poll() is None
         output, _ = job.communicate()
         memory = peak_mb(server.pid)
@@ -217,7 +228,8 @@ def main() -> int:
         f"{options.clients} clients, pause {options.pause:g} s: {len(seconds):,} searches, "
         f"{len(errors)} errors, {len(seconds) / options.seconds:.0f} a second, "
         f"p50 {percentile(seconds, 0.5):.0f} ms, p95 {percentile(seconds, 0.95):.0f} ms, "
-        f"longest {percentile(seconds, 1):.0f} ms, peak {memory:.0f} MB, ended with {code}"
+        f"longest {percentile(seconds, 1):.0f} ms, peak {memory:.0f} MB, ended with {code}; "
+        f"{1000 * busy / len(seconds):.0f} ms of processor a search"
     )
     for error in errors[:5]:
         print(error)
