@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from soundseek.serve.decode_slots import DecodeSlots
+from soundseek.serve.media_cache import MediaCache
 from soundseek.serve.problems import Problem
 from soundseek.serve.settings import Settings
 from soundseek.serve.stored_files import StoredFile, check_on_disk, find_file, opened
@@ -51,6 +53,8 @@ class ServerState:
         cache_folder: for what can be made again from the library's sounds.
         uploads: None until the part that keeps them is there (`soundseek.serve.app.PARTS`).
         jobs: likewise.
+        decodes: threads for decoding, shared by all that decode.
+        media_cache: what was made of the library's sounds.
     """
 
     def __init__(self, libraries: Libraries, settings: Settings) -> None:
@@ -61,6 +65,8 @@ class ServerState:
         self.cache_folder = cache_folder_of(libraries.folder)
         self.uploads: Uploads | None = None
         self.jobs: Jobs | None = None
+        self.decodes = DecodeSlots(settings.concurrent_decodes)
+        self.media_cache = MediaCache(self.cache_folder, settings.media_cache_bytes)
 
     def library(self) -> AbstractContextManager[Library]:
         """Borrow a library to read from, for one thread: `with state.library() as library`."""
