@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from soundseek.audio import decode_pyav
 from soundseek.audio.decode import probe, stream
-from soundseek.audio.source import printable
-from soundseek.errors import AudioError
+from soundseek.audio.source import DecoderFailure
 
 ChannelBlock = tuple[NDArray[np.float32], int]
 """Samples [n, 1 or 2] within ±1, and their rate in Hz."""
@@ -25,8 +25,7 @@ def channel_blocks(path: Path) -> Iterator[ChannelBlock]:
     Rate and number of channels stay the same. Samples beyond full scale are clipped, NaN is
     silence. A damaged file gives what can be decoded of it. Raises AudioError if that is nothing.
     """
-    sources = (_by_libsndfile, _by_ffmpeg)
-    for source in sources:
+    for source in (_by_libsndfile, _by_ffmpeg):
         told = False
         for block, rate in source(path):
             told = True
@@ -53,39 +52,19 @@ def _by_libsndfile(path: Path) -> Iterator[ChannelBlock]:
                 return
             while (block := sound.read(_BLOCK, dtype="float32", always_2d=True)).size:
                 yield block, sound.samplerate
-    except (soundfile.LibsndfileError, TypeError):
+    except (soundfile.LibsndfileError, TypeError, OSError):
         return
 
 
 def _by_ffmpeg(path: Path) -> Iterator[ChannelBlock]:
     try:
-        import av
-    except ImportError:
-        return
-    try:
-        with (
-            path.open("rb") as handle,
-            av.open(
-                handle, metadata_errors="replace", container_options={"protocol_whitelist": "none"}
-            ) as container,
-        ):
-            sound = container.streams.best("audio")
-            if sound is None or sound.channels not in (1, 2):
+        with decode_pyav.opened(path) as (container, sound):
+            if sound.channels not in (1, 2):
                 return
-            # Packed: PyAV reads past the planes of some planar frames (audio.decode_pyav).
-            packer = av.AudioResampler(format="flt")
-            for packet in container.demux(sound):
-                try:
-                    frames = packet.decode()
-                except av.InvalidDataError:
-                    continue
-                for frame in frames:
-                    for packed in packer.resample(frame):
-                        channels = packed.layout.nb_channels
-                        block = packed.to_ndarray().reshape(-1, channels)
-                        yield np.array(block, np.float32), packed.sample_rate
-    except OSError as error:
-        if not isinstance(error, av.FFmpegError):
-            raise AudioError(f"{printable(path)}: {error.strerror or error}") from error
-    except (av.FFmpegError, ValueError):
+            for frame in decode_pyav.packed_frames(container, sound):
+                if isinstance(frame, DecoderFailure):
+                    return
+                samples = frame.to_ndarray().reshape(-1, frame.layout.nb_channels)
+                yield np.array(samples, np.float32), frame.sample_rate
+    except (DecoderFailure, OSError):
         return

@@ -66,7 +66,9 @@ async def sound(state: ServerState, file_id: str, wanted: Wanted) -> Bytes:
         return lambda out: to_file(Path(file.path), out)
 
     parts = (transcode.VERSION,)
-    file, handle = await _derived(state, file_id, {"opus": "webm", "wav": "wav"}[kind], parts, write)
+    file, handle = await _derived(
+        state, file_id, {"opus": "webm", "wav": "wav"}[kind], parts, write
+    )
     ending = {"opus": ".webm", "wav": ".wav"}[kind]
     return Bytes(
         handle,
@@ -89,9 +91,7 @@ def _original(state: ServerState, file_id: str, ask: bool) -> tuple[Bytes, bool]
     return Bytes(handle, close, told, _validators(file, "original"), file.name), plays
 
 
-async def peaks(
-    state: ServerState, file_id: str, bins: int
-) -> tuple[StoredFile, waveform.Peaks]:
+async def peaks(state: ServerState, file_id: str, bins: int) -> tuple[StoredFile, waveform.Peaks]:
     """Return the file and its peaks in `bins` bins; raises as `sound` does."""
 
     def write(file: StoredFile) -> Write:

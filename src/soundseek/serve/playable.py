@@ -43,9 +43,7 @@ def media_type(sound_format: str) -> str:
     return _TYPES.get(sound_format, "application/octet-stream")
 
 
-def plays_as_it_is(
-    handle: BinaryIO, sound_format: str, *, sample_rate: int, channels: int
-) -> bool:
+def plays_as_it_is(handle: BinaryIO, sound_format: str, *, sample_rate: int, channels: int) -> bool:
     """Return whether browsers play the file; reads its header, and goes back to its start."""
     if channels > _MOST_CHANNELS or not _LEAST_RATE <= sample_rate <= _GREATEST_RATE:
         return False

@@ -60,16 +60,20 @@ def condition(
     if (match := headers.get("if-match")) is not None:
         if match.strip() != "*" and now.etag not in _TAG.findall(match):
             return 412
-    elif (since := _seconds(headers.get("if-unmodified-since"))) is not None:
-        if now.modified_s > since:
-            return 412
+    elif (
+        since := _seconds(headers.get("if-unmodified-since"))
+    ) is not None and now.modified_s > since:
+        return 412
     if (none := headers.get("if-none-match")) is not None:
         tags = (tag.removeprefix("W/") for tag in _TAG.findall(none))
         if none.strip() == "*" or now.etag in tags:
             return 304 if safe else 412
-    elif (since := _seconds(headers.get("if-modified-since"))) is not None and safe:
-        if now.modified_s <= since:
-            return 304
+    elif (
+        safe
+        and (since := _seconds(headers.get("if-modified-since"))) is not None
+        and now.modified_s <= since
+    ):
+        return 304
     return 200
 
 

@@ -1,8 +1,8 @@
 """Sound of unknown origin to mono float32, decoded by a process that can do little harm.
 
 The process has caps on memory, processor time and open files, may not write to any file nor start
-another process, sees no environment but what Python needs, and is killed when its time is over. What
-it sends back is bounded and never interpreted. Windows knows none of the caps but time and samples:
+another process, sees no environment but what Python needs, and is killed when its time is over.
+What it sends back is bounded and never interpreted. Windows knows none of the caps but time and samples:
 there a crafted file can take more memory. The process runs as the same user: it is a fence against
 bombs and crashes, not against an attacker who has taken over the decoder.
 """

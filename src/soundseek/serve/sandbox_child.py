@@ -6,6 +6,7 @@ itself before the first byte of the sound is read, and writes to its standard ou
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -89,11 +90,9 @@ def main(arguments: list[str]) -> None:
     import soundfile
     import soxr
 
-    try:
+    with contextlib.suppress(ImportError):
         import av
-    except ImportError:
-        av = None
-    _ = (soundfile, soxr, av)
+    del soundfile, soxr
     limit_resources(int(memory_bytes), float(cpu_s))
     out = sys.stdout.buffer
     decode(Path(path), int(rate), int(most_samples), out)

@@ -131,7 +131,8 @@ def _picture(levels: NDArray[np.float32], height: int) -> NDArray[np.uint8]:
     low = np.minimum(at.astype(int), _BANDS - 2)
     share = (at - low)[:, None]
     rows = shown.T[low] * (1 - share) + shown.T[low + 1] * share
-    return np.rint(rows * (_LEVELS - 1)).astype(np.uint8)
+    indices: NDArray[np.uint8] = np.rint(rows * (_LEVELS - 1)).astype(np.uint8)
+    return indices
 
 
 @cache

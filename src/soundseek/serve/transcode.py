@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
@@ -83,7 +83,7 @@ def write_wav(path: Path, file: BinaryIO) -> None:
                 block = next(blocks, (None, rate))[0]
 
 
-def _steady(blocks: Iterator[ChannelBlock]) -> Iterator[ChannelBlock]:
+def _steady(blocks: Iterator[ChannelBlock]) -> Generator[ChannelBlock]:
     """Pass on blocks up to a change of rate or channels; AudioError if there is none at all."""
     kind: tuple[int, int] | None = None
     for block, rate in blocks:
