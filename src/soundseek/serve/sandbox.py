@@ -2,8 +2,8 @@
 
 The process has caps on memory, processor time and open files, may not write to any file nor start
 another process, sees no environment but what Python needs, and is killed when its time is over.
-What it sends back is bounded and never interpreted. Windows knows none of the caps but time and samples:
-there a crafted file can take more memory. The process runs as the same user: it is a fence against
+What it sends back is bounded and never interpreted. On Windows only time and samples are capped: a
+crafted file can take more memory there. The process runs as the same user: it is a fence against
 bombs and crashes, not against an attacker who has taken over the decoder.
 """
 

@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO
 
@@ -87,12 +88,9 @@ def main(arguments: list[str]) -> None:
     """Run the process."""
     path, rate, most_samples, memory_bytes, cpu_s = arguments
     # Everything is imported while files may still be opened freely.
-    import soundfile
-    import soxr
-
-    with contextlib.suppress(ImportError):
-        import av
-    del soundfile, soxr
+    for library in ("soundfile", "soxr", "av"):
+        with contextlib.suppress(ImportError):  # PyAV is an extra
+            import_module(library)
     limit_resources(int(memory_bytes), float(cpu_s))
     out = sys.stdout.buffer
     decode(Path(path), int(rate), int(most_samples), out)
