@@ -20,6 +20,8 @@ TYPES: Final = {"opus": "audio/webm; codecs=opus", "wav": "audio/wav"}
 
 _OPUS_RATE: Final = 48_000
 _OPUS_FRAME: Final = 960  # 20 ms
+# FFmpeg's resampler makes nothing at all of fewer.
+_FEWEST_SAMPLES: Final = 64
 _BITS_PER_CHANNEL: Final = 64_000
 # The sizes in the header of a WAV have 32 bits.
 _MOST_WAV_BYTES: Final = (1 << 32) - 4096
@@ -39,6 +41,8 @@ def write_opus(path: Path, file: BinaryIO) -> None:
 
     with closing(_steady(channel_blocks(path))) as blocks:
         first, rate = next(blocks)
+        if len(first) < _FEWEST_SAMPLES:
+            first = np.pad(first, ((0, _FEWEST_SAMPLES - len(first)), (0, 0)))
         layout = "stereo" if first.shape[1] == 2 else "mono"
         # bitexact: no random ids, so that the same sound gives the same bytes.
         with av.open(file, "w", format="webm", options={"fflags": "+bitexact"}) as container:
