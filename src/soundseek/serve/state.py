@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from anyio import CapacityLimiter
+
 from soundseek.serve.decode_slots import DecodeSlots
 from soundseek.serve.media_cache import MediaCache
 from soundseek.serve.problems import Problem
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
     from soundseek.bundle.runtime import Bundle
     from soundseek.library import Library
+    from soundseek.library.listing import Listing
     from soundseek.serve.libraries import Libraries
 
 
@@ -55,6 +58,7 @@ class ServerState:
         jobs: likewise.
         decodes: threads for decoding, shared by all that decode.
         media_cache: what was made of the library's sounds.
+        search_slots: lets so many requests search at once (`soundseek.serve.access.searched`).
     """
 
     def __init__(self, libraries: Libraries, settings: Settings) -> None:
@@ -67,6 +71,7 @@ class ServerState:
         self.jobs: Jobs | None = None
         self.decodes = DecodeSlots(settings.concurrent_decodes)
         self.media_cache = MediaCache(self.cache_folder, settings.media_cache_bytes)
+        self.search_slots = CapacityLimiter(settings.concurrent_searches)
 
     def library(self) -> AbstractContextManager[Library]:
         """Borrow a library to read from, for one thread: `with state.library() as library`."""
@@ -98,6 +103,10 @@ class ServerState:
         file = self.known(file_id)
         with opened(file) as handle:
             yield file, handle
+
+    def listing(self, library: Library) -> Listing:
+        """Return the files of a borrowed library, all of them."""
+        return self._libraries.listing(library)
 
     def roots(self) -> list[Path]:
         """Return what may be indexed: the library's roots, then those of the settings."""
