@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from anyio import CapacityLimiter
 
+from soundseek.errors import SoundseekError
 from soundseek.serve.decode_slots import DecodeSlots
 from soundseek.serve.media_cache import MediaCache
 from soundseek.serve.problems import Problem
@@ -58,6 +60,7 @@ class ServerState:
         jobs: likewise.
         decodes: threads for decoding, shared by all that decode.
         media_cache: what was made of the library's sounds.
+        stopping: set when the server is about to end; whatever goes on and on looks at it.
         search_slots: lets so many requests search at once (`soundseek.serve.access.searched`).
     """
 
@@ -71,6 +74,7 @@ class ServerState:
         self.jobs: Jobs | None = None
         self.decodes = DecodeSlots(settings.concurrent_decodes)
         self.media_cache = MediaCache(self.cache_folder, settings.media_cache_bytes)
+        self.stopping = threading.Event()
         self.search_slots = CapacityLimiter(settings.concurrent_searches)
 
     def library(self) -> AbstractContextManager[Library]:
@@ -122,6 +126,12 @@ class ServerState:
         if self.uploads is None:
             raise Problem(404, f"there is no upload {upload_id}", remedy="send the sound again")
         return self.uploads.vector(upload_id)
+
+    def warm(self) -> None:
+        """Do once what the first search would wait for; what fails will fail there, and be told."""
+        with contextlib.suppress(SoundseekError), self.library() as library:
+            library.search("a sound", k=1)
+            self.listing(library)
 
     def close(self) -> None:
         """Stop jobs, forget uploads, give the library back; may be called twice."""
