@@ -153,7 +153,7 @@ def _tell_before_the_end(server: uvicorn.Server, tell: Callable[[], None]) -> No
         tell()
         end(number, frame)
 
-    server.handle_exit = tell_and_end  # type: ignore[method-assign]
+    server.handle_exit = tell_and_end  # type: ignore[method-assign, assignment]
 
 
 def page_address(settings: Settings) -> str:
