@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 from anyio import CapacityLimiter
 
 from soundseek.errors import SoundseekError
+from soundseek.serve.decode_slots import DecodeSlots
+from soundseek.serve.media_cache import MediaCache
 from soundseek.serve.problems import Problem
 from soundseek.serve.settings import Settings
 from soundseek.serve.stored_files import StoredFile, check_on_disk, find_file, opened
@@ -55,6 +58,9 @@ class ServerState:
         cache_folder: for what can be made again from the library's sounds.
         uploads: None until the part that keeps them is there (`soundseek.serve.app.PARTS`).
         jobs: likewise.
+        decodes: threads for decoding, shared by all that decode.
+        media_cache: what was made of the library's sounds.
+        stopping: set when the server is about to end; whatever goes on and on looks at it.
         search_slots: lets so many requests search at once (`soundseek.serve.access.searched`).
     """
 
@@ -66,6 +72,9 @@ class ServerState:
         self.cache_folder = cache_folder_of(libraries.folder)
         self.uploads: Uploads | None = None
         self.jobs: Jobs | None = None
+        self.decodes = DecodeSlots(settings.concurrent_decodes)
+        self.media_cache = MediaCache(self.cache_folder, settings.media_cache_bytes)
+        self.stopping = threading.Event()
         self.search_slots = CapacityLimiter(settings.concurrent_searches)
 
     def library(self) -> AbstractContextManager[Library]:
