@@ -279,8 +279,8 @@ def _upkeep(app: FastAPI, sounds: Sounds, fake: FakeServer) -> None:
         return Response(b"name,path\n", media_type="text/csv")
 
     @app.get(f"{API}/jobs")
-    async def jobs() -> list[dict[str, Any]]:
-        return [fake.job] if fake.job else []
+    async def jobs() -> dict[str, Any]:
+        return {"jobs": [fake.job] if fake.job else []}
 
     @app.post(f"{API}/jobs", status_code=202)
     async def start(request: Request) -> dict[str, Any]:
@@ -319,6 +319,7 @@ def new_job() -> dict[str, Any]:
         "id": "j1",
         "kind": "index",
         "state": "running",
+        "doing": "listening",
         "done": 1412,
         "total": 4210,
         "rate": 41.7,

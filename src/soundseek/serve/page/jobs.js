@@ -35,10 +35,9 @@ function follow(id) {
 
 /** Look whether the server is indexing, and follow it if so. */
 export async function findJob() {
-  const answer = await get("/jobs");
-  const jobs = Array.isArray(answer) ? answer : answer.jobs;
+  const { jobs } = await get("/jobs");
   const running = jobs.find(isRunning);
-  const last = running ?? jobs.toSorted((one, other) => Date.parse(other.started_at) - Date.parse(one.started_at))[0];
+  const last = running ?? jobs[0];
   if (last) take(last);
   if (running) follow(running.id);
 }

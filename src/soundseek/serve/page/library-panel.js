@@ -28,6 +28,7 @@ function showChip() {
   byId("library-dot").classList.toggle("working", running);
 }
 
+const DOING = { listening: "Listening", captioning: "Describing in words" };
 const CONCLUSIONS = { done: "Done", failed: "Stopped by an error", cancelled: "Stopped", queued: "About to begin", running: "Listening" };
 
 function failures(job) {
@@ -47,15 +48,18 @@ function progress(job) {
   const bar = el("progress", { "aria-label": "Indexing", max: String(job.total || 1) });
   if (!running || job.total) bar.value = running ? job.done : job.total || 1;
   const left = [job.rate && `${job.rate.toFixed(1)} files/s`, job.eta_s && `${clock(job.eta_s)} left`];
-  const counts = `${count(job.done)} of ${count(job.total ?? 0)} files · ${count(job.indexed ?? 0)} new or changed · ${count(job.unchanged ?? 0)} unchanged`;
+  const counts = [`${count(job.done)} of ${plural(job.total ?? 0, job.doing === "captioning" ? "sound" : "file")}`, `${count(job.indexed ?? 0)} new or changed`];
+  if (job.unchanged) counts.push(`${count(job.unchanged)} unchanged`);
+  if (job.captioned) counts.push(`${count(job.captioned)} described`);
   return el(
     "section",
     { class: "progress" },
-    el("div", { class: "progress-line" }, el("b", { class: job.state === "failed" ? "bad" : "" }, CONCLUSIONS[job.state] ?? job.state), el("span", {}, running ? left.filter(Boolean).join(" · ") : "")),
+    el("div", { class: "progress-line" }, el("b", { class: job.state === "failed" ? "bad" : "" }, (running && DOING[job.doing]) || CONCLUSIONS[job.state] || job.state), el("span", {}, running ? left.filter(Boolean).join(" · ") : "")),
     running || job.state === "cancelled" ? bar : null,
-    el("div", { class: "progress-line soft" }, el("span", {}, counts)),
+    el("div", { class: "progress-line soft" }, el("span", {}, counts.join(" · "))),
     running ? el("p", { class: "soft one-line", title: job.current ?? "" }, job.current ?? "") : null,
     job.error ? el("p", { class: "bad" }, typeof job.error === "string" ? job.error : (job.error.detail ?? "")) : null,
+    job.note ? el("p", { class: "soft" }, job.note) : null,
     running ? el("div", {}, textButton("Stop after this file", () => stopJob().catch(complain))) : null,
   );
 }
