@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 import soundseek
+from soundseek.serve.door import Door
 from soundseek.serve.libraries import Libraries
 from soundseek.serve.problems import problem_responses, tell_problems
 from soundseek.serve.settings import Settings
@@ -81,10 +82,20 @@ def create_app(
     )
     app.state.server = state
     for router in _named(API_ROUTES):
-        app.include_router(router, prefix=API, responses=problem_responses(422))
+        app.include_router(router, prefix=API, responses=problem_responses(422, 429))
     for router in _named(OTHER_ROUTES):
         app.include_router(router)
     tell_problems(app)
+    if settings.cors_origins:
+        from starlette.middleware.cors import CORSMiddleware
+
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "HEAD", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Range", "If-Range"],
+        )
+    app.add_middleware(Door, settings=settings)
     return app
 
 

@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
+from anyio import CapacityLimiter
+
 from soundseek.serve.problems import Problem
 from soundseek.serve.settings import Settings
 from soundseek.serve.stored_files import StoredFile, check_on_disk, find_file, opened
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
     from soundseek.bundle.runtime import Bundle
     from soundseek.library import Library
+    from soundseek.library.listing import Listing
     from soundseek.serve.libraries import Libraries
 
 
@@ -51,6 +54,7 @@ class ServerState:
         cache_folder: for what can be made again from the library's sounds.
         uploads: None until the part that keeps them is there (`soundseek.serve.app.PARTS`).
         jobs: likewise.
+        search_slots: lets so many requests search at once (`soundseek.serve.access.searched`).
     """
 
     def __init__(self, libraries: Libraries, settings: Settings) -> None:
@@ -61,6 +65,7 @@ class ServerState:
         self.cache_folder = cache_folder_of(libraries.folder)
         self.uploads: Uploads | None = None
         self.jobs: Jobs | None = None
+        self.search_slots = CapacityLimiter(settings.concurrent_searches)
 
     def library(self) -> AbstractContextManager[Library]:
         """Borrow a library to read from, for one thread: `with state.library() as library`."""
@@ -92,6 +97,10 @@ class ServerState:
         file = self.known(file_id)
         with opened(file) as handle:
             yield file, handle
+
+    def listing(self, library: Library) -> Listing:
+        """Return the files of a borrowed library, all of them."""
+        return self._libraries.listing(library)
 
     def roots(self) -> list[Path]:
         """Return what may be indexed: the library's roots, then those of the settings."""

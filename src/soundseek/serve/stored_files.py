@@ -75,16 +75,19 @@ def find_file(database: Database, file_id: str) -> StoredFile:
         " WHERE files.id = ? AND files.state = 'present'",
         (row_id(file_id),),
     )
-    for path, size, mtime_ns, clip_id, content, *sound, tags in rows:
+    for path, size, mtime_ns, clip_id, content, kind, duration_s, rate, channels, tags in rows:
         return StoredFile(
-            file_id,
-            blob_to_path(path),
-            size,
-            mtime_ns,
-            clip_id,
-            content.hex(),
-            *sound,
-            split_tags(tags),
+            id=file_id,
+            path=blob_to_path(path),
+            size=size,
+            mtime_ns=mtime_ns,
+            clip_id=clip_id,
+            content_hash=content.hex(),
+            format=kind,
+            duration_s=duration_s,
+            sample_rate=rate,
+            channels=channels,
+            tags=split_tags(tags),
         )
     raise Problem(404, f"there is no clip {file_id}", remedy="search again: the library changed")
 
@@ -134,6 +137,7 @@ def _check_same(file: StoredFile, handle: BinaryIO) -> None:
 # that was indexed, whatever its size and time pretend.
 _known_content: dict[tuple[int, int, int, int], str] = {}
 _MOST_KNOWN: Final = 10_000
+_HASH_BLOCK: Final = 1 << 20
 
 
 def _has_content(file: StoredFile, handle: BinaryIO, status: os.stat_result) -> bool:
@@ -143,6 +147,9 @@ def _has_content(file: StoredFile, handle: BinaryIO, status: os.stat_result) -> 
     if key not in _known_content:
         if len(_known_content) >= _MOST_KNOWN:
             _known_content.clear()
-        _known_content[key] = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest = hashlib.sha256()
+        while block := handle.read(_HASH_BLOCK):
+            digest.update(block)
         handle.seek(0)
+        _known_content[key] = digest.hexdigest()
     return _known_content[key] == file.content_hash
