@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from anyio import CapacityLimiter
 
+from soundseek.serve.decode_slots import DecodeSlots
+from soundseek.serve.media_cache import MediaCache
 from soundseek.serve.problems import Problem
 from soundseek.serve.settings import Settings
 from soundseek.serve.stored_files import StoredFile, check_on_disk, find_file, opened
@@ -54,6 +56,8 @@ class ServerState:
         cache_folder: for what can be made again from the library's sounds.
         uploads: None until the part that keeps them is there (`soundseek.serve.app.PARTS`).
         jobs: likewise.
+        decodes: threads for decoding, shared by all that decode.
+        media_cache: what was made of the library's sounds.
         search_slots: lets so many requests search at once (`soundseek.serve.access.searched`).
     """
 
@@ -65,6 +69,8 @@ class ServerState:
         self.cache_folder = cache_folder_of(libraries.folder)
         self.uploads: Uploads | None = None
         self.jobs: Jobs | None = None
+        self.decodes = DecodeSlots(settings.concurrent_decodes)
+        self.media_cache = MediaCache(self.cache_folder, settings.media_cache_bytes)
         self.search_slots = CapacityLimiter(settings.concurrent_searches)
 
     def library(self) -> AbstractContextManager[Library]:
