@@ -5,30 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import socket
-import threading
-import time
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import soundfile
-import uvicorn
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 
 from soundseek.serve.routes.page import router as page
+from soundseek.serve.security import SECURITY_HEADERS
 from soundseek.synth import KINDS, SCENES, plan_collection, write_collection
 
-CSP = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; connect-src 'self'; font-src 'self'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'"
-)
 ROOT = "/home/ada/sounds"
 Strings = Annotated[list[str], Query()]
 API = "/api/v1"
@@ -36,10 +27,9 @@ API = "/api/v1"
 
 @dataclass
 class FakeServer:
-    """Knobs: `problems` maps the beginning of a path to the (status, problem) it is answered with;
-    `delay_s` is waited before each search; `calibrated`: what a score means."""
+    """Knobs, and what was asked. `problems`: the beginning of a path → (status, problem) that it is
+    answered with; `delay_s` is waited before each search; `calibrated`: what a score means."""
 
-    url: str = ""
     problems: dict[str, tuple[int, dict[str, str]]] = field(default_factory=dict)
     delay_s: float = 0.0
     calibrated: bool = True
@@ -48,7 +38,6 @@ class FakeServer:
     exports: list[dict[str, Any]] = field(default_factory=list)
     uploads: list[int] = field(default_factory=list)
     job: dict[str, Any] | None = None
-    server: Any = None
 
 
 class Sounds:
@@ -142,7 +131,7 @@ def make_app(sounds: Sounds, fake: FakeServer) -> FastAPI:
             if path.startswith(start):
                 return JSONResponse(problem | {"status": status}, status, {"Retry-After": "60"})
         response = await answer(request)
-        response.headers["Content-Security-Policy"] = CSP
+        response.headers.update(SECURITY_HEADERS)
         return response
 
     app.include_router(page)
@@ -337,25 +326,3 @@ def new_job() -> dict[str, Any]:
         "ended_at": None,
         "error": None,
     }
-
-
-@contextmanager
-def serving(app: FastAPI, fake: FakeServer, port: int = 0) -> Iterator[FakeServer]:
-    """Serve `app` at `fake.url` until the block ends."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_level="error", lifespan="on", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    fake.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    fake.server = server
-    try:
-        yield fake
-    finally:
-        server.should_exit = True
-        thread.join()
-        listener.close()

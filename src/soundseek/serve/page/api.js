@@ -1,5 +1,6 @@
 // Talking to the server: problems as errors with a remedy, waiting when told to wait.
 import { signal } from "/assets/signal.js";
+import { sentence } from "/assets/words.js";
 
 const ROOT = "/api/v1";
 const LONGEST_WAIT_S = 15;
@@ -8,8 +9,8 @@ const TRIES = 3;
 /** The server answered, but not with what was asked for. */
 export class Problem extends Error {
   constructor(status, { title, detail, remedy } = {}) {
-    super(detail || title || `The server answered ${status}.`);
-    Object.assign(this, { status, title: title || "That did not work", detail: detail || "", remedy: remedy || "" });
+    super(sentence(detail || title || `The server answered ${status}`));
+    Object.assign(this, { status, title: title || "That did not work", detail: sentence(detail), remedy: sentence(remedy) });
   }
 }
 

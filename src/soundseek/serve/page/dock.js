@@ -1,14 +1,11 @@
 // The player at the bottom: the sound that plays, its waveform large, and how it is played.
 import { byId, el, iconButton, setAttribute, setText } from "/assets/dom.js";
 import { changeIcon } from "/assets/icons.js";
-import { loudest, peaksOf, arrived, wantPeaks } from "/assets/peaks.js";
+import { arrived, loudest, peaksOf } from "/assets/peaks.js";
 import { player } from "/assets/player.js";
 import { recoloured } from "/assets/theme.js";
 import { drawWaveform } from "/assets/waveform.js";
 import { clock } from "/assets/words.js";
-
-const BINS = 1600;
-const STAYS_MS = 250;
 
 export function startDock({ step }) {
   const dock = byId("dock");
@@ -33,7 +30,7 @@ export function startDock({ step }) {
 
   function draw() {
     const { item } = player;
-    const peaks = item && (peaksOf(item.id, BINS) ?? peaksOf(item.id));
+    const peaks = item && peaksOf(item.id);
     dock.classList.toggle("idle", !item);
     drawWaveform(canvas, {
       peaks,
@@ -50,14 +47,10 @@ export function startDock({ step }) {
     setAttribute(wave, "aria-valuetext", `${clock(player.time)} of ${clock(item.duration_s)}`);
   }
 
-  let wanting = 0;
   function showSound() {
     const { item } = player;
     setText(name, item?.name ?? "");
     name.title = item?.path ?? "";
-    // Skipping through a list should not fetch a large waveform for each.
-    clearTimeout(wanting);
-    wanting = setTimeout(() => item && wantPeaks([item.id], BINS), STAYS_MS);
     if (item && "mediaSession" in navigator) navigator.mediaSession.metadata = new MediaMetadata({ title: item.name, artist: "soundseek" });
   }
 

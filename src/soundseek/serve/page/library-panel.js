@@ -21,7 +21,7 @@ export async function refreshStatus() {
 function showChip() {
   const job = currentJob();
   const running = isRunning(job);
-  const sounds = status?.library.clips;
+  const sounds = status?.library.files;
   const listening = job?.total ? `${count(job.done)} of ${count(job.total)}` : "Looking for sounds";
   setText(byId("library-text"), running ? listening : sounds === undefined ? "Library" : plural(sounds, "sound"));
   byId("library-chip").title = running ? "Listening to new sounds; open for details" : "The library";
@@ -77,7 +77,7 @@ function contents() {
   const { library, model, captioner, version } = status;
   return facts([
     ["Library", el("code", {}, library.path)],
-    ["Sounds", `${count(library.clips)} · ${library.hours.toFixed(1)} hours`],
+    ["Sounds", `${count(library.files)} · ${library.hours.toFixed(1)} hours`],
     ["Not readable", library.failed ? count(library.failed) : ""],
     ["Missing", library.missing ? `${count(library.missing)} files have gone; they come back when their folder does` : ""],
     ["With captions", library.captioned ? count(library.captioned) : ""],

@@ -16,7 +16,7 @@ import { startKeyboard } from "/assets/keyboard.js";
 import { refreshStatus, startLibraryPanel, statusCame } from "/assets/library-panel.js";
 import { virtualList } from "/assets/list.js";
 import { setRoots } from "/assets/naming.js";
-import { arrived, wantPeaks } from "/assets/peaks.js";
+import { arrived, forgetTroubles, wantPeaks } from "/assets/peaks.js";
 import { player } from "/assets/player.js";
 import * as row from "/assets/row.js";
 import { answered, awaited, find } from "/assets/search.js";
@@ -133,6 +133,7 @@ jobMoved.listen((job) => {
   if (wasRunning && !isRunning(job)) {
     const failed = job.failed_count ? `${job.failed_count} could not be read: see the library.` : "";
     toast(job.state === "done" ? "Indexing is done" : job.state === "cancelled" ? "Indexing was stopped" : "Indexing stopped with an error", { text: failed, wrong: job.state === "failed" });
+    forgetTroubles();
     Promise.all([refreshStatus(), refreshFilters()]).catch(() => {});
     if (!isTyping(document.activeElement)) find();
   }

@@ -1,9 +1,11 @@
 // Waveforms: fetched when rows come to rest in view, a few at a time, and kept.
-import { get, isAbort } from "/assets/api.js";
+import { get } from "/assets/api.js";
 import { signal } from "/assets/signal.js";
 
 const AT_ONCE = 4;
 const KEPT = 1500;
+const BINS = 800;
+const LASTING = new Set([404, 406, 409, 422]);
 
 const kept = new Map();
 const failed = new Map();
@@ -13,14 +15,12 @@ let queue = [];
 /** Sent with an id when its waveform has come, or cannot. */
 export const arrived = signal();
 
-const key = (id, bins) => `${id}/${bins}`;
-
 /** The peaks of a clip, or undefined where they are not here (yet). */
-export function peaksOf(id, bins = 400) {
-  const found = kept.get(key(id, bins));
+export function peaksOf(id) {
+  const found = kept.get(id);
   if (found) {
-    kept.delete(key(id, bins));
-    kept.set(key(id, bins), found);
+    kept.delete(id);
+    kept.set(id, found);
   }
   return found;
 }
@@ -34,22 +34,22 @@ export function loudest(peaks) {
   return most;
 }
 
-function keep(name, answer) {
-  kept.set(name, { duration: answer.duration_s, min: Int8Array.from(answer.min), max: Int8Array.from(answer.max) });
+function keep(id, answer) {
+  kept.set(id, { min: Int8Array.from(answer.min), max: Int8Array.from(answer.max) });
   if (kept.size > KEPT) kept.delete(kept.keys().next().value);
 }
 
-async function fetchOne({ id, bins }) {
-  const name = key(id, bins);
+async function fetchOne(id) {
   const aborter = new AbortController();
-  running.set(name, aborter);
+  running.set(id, aborter);
   try {
-    keep(name, await get(`/clips/${id}/peaks`, { bins }, aborter.signal));
+    keep(id, await get(`/clips/${id}/peaks`, { bins: BINS }, aborter.signal));
     failed.delete(id);
   } catch (error) {
-    if (!isAbort(error) && error.status) failed.set(id, error);
+    // A busy server is asked again the next time the row is seen; a broken file is not.
+    if (LASTING.has(error.status)) failed.set(id, error);
   } finally {
-    running.delete(name);
+    running.delete(id);
   }
   if (!aborter.signal.aborted) arrived.send(id);
   next();
@@ -59,14 +59,15 @@ function next() {
   while (running.size < AT_ONCE && queue.length) fetchOne(queue.shift());
 }
 
-/** Fetch these clips' waveforms, in this order, and no others that were asked for in this way. */
-export function wantPeaks(ids, bins = 400) {
-  const wanted = new Set(ids.map((id) => key(id, bins)));
-  for (const [name, aborter] of running) if (name.endsWith(`/${bins}`) && !wanted.has(name)) aborter.abort();
-  queue = queue.filter((one) => one.bins !== bins);
-  for (const id of ids) {
-    const name = key(id, bins);
-    if (!kept.has(name) && !running.has(name) && !failed.has(id)) queue.push({ id, bins });
-  }
+/** Fetch the waveforms of these clips, in this order, and stop fetching others. */
+export function wantPeaks(ids) {
+  const wanted = new Set(ids);
+  for (const [id, aborter] of running) if (!wanted.has(id)) aborter.abort();
+  queue = ids.filter((id) => !kept.has(id) && !running.has(id) && !failed.has(id));
   next();
+}
+
+/** Try again what failed, after the library has changed. */
+export function forgetTroubles() {
+  failed.clear();
 }

@@ -38,7 +38,7 @@ export function meaning(hit) {
   if (typeof hit.percentile === "number") {
     const top = Math.max(0, 100 - hit.percentile);
     const shown = top < 0.1 ? "0.1" : top < 10 ? top.toFixed(1) : String(Math.round(top));
-    return { value: `${shown} %`, unit: "top", text: `Fits better than ${hit.percentile.toFixed(1)} % of the library.` };
+    return { value: `${shown} %`, unit: "top", text: `Fits at least as well as ${hit.percentile.toFixed(1)} % of the library.` };
   }
   if (typeof hit.similarity === "number") {
     return { value: hit.similarity.toFixed(2), unit: "alike", text: "Similarity from -1 to 1: how near this sound is to what you asked for." };
@@ -56,4 +56,11 @@ export function spokenName(name) {
     .split(/[^\p{L}]+/u)
     .filter((word) => word.length > 2 && !SAYS_NOTHING.has(word.toLowerCase()));
   return words.join(" ").toLowerCase();
+}
+
+/** A remark as a sentence: "no such clip" → "No such clip." */
+export function sentence(text) {
+  if (!text) return "";
+  const whole = text[0].toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
 }
