@@ -72,7 +72,7 @@ def test_everything_by_keyboard(visit: Visit, address: str) -> None:
     page.keyboard.type("a dog is barking")
     expect(page.locator("#found-count")).to_contain_text("closest")
     page.keyboard.press("ArrowDown")
-    page.wait_for_function("document.getElementById('audio').currentTime > 0")
+    page.wait_for_function("() => document.getElementById('audio').currentTime > 0")
     page.keyboard.press("m")
     expect(page.get_by_role("menuitem").first).to_be_focused()
     page.keyboard.press("ArrowDown")
@@ -110,7 +110,7 @@ def test_phone_width(visit: Visit, address: str, theme: str) -> None:
     expect(page.locator("#found-count")).to_contain_text("closest")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.locator("#row-0 .name").tap()
-    page.wait_for_function("document.getElementById('audio').currentTime > 0")
+    page.wait_for_function("() => document.getElementById('audio').currentTime > 0")
     clean(page)
     page.locator("#filters-open").tap()
     expect(page.locator("#filters").get_by_label("wav")).to_be_in_viewport()

@@ -43,8 +43,8 @@ def name_of(page: Page, row: int) -> str:
 
 def test_type_then_listen_with_the_arrow_keys(visit: Visit, address: str) -> None:
     page = visit(address)
-    ask(page, "a dog is barking")
-    assert any("dog" in name_of(page, row) for row in range(3))
+    ask(page, "an emergency siren")
+    assert "siren" in name_of(page, 0)
     page.keyboard.press("ArrowDown")
     expect(page.locator("#grid")).to_be_focused()
     expect(page.locator("#grid")).to_have_attribute("aria-activedescendant", "row-0")
@@ -55,7 +55,7 @@ def test_type_then_listen_with_the_arrow_keys(visit: Visit, address: str) -> Non
     expect(page.locator(".dock-what .name")).to_have_text(name_of(page, 1))
     sounding(page)
     page.keyboard.press("Space")
-    page.wait_for_function("document.getElementById('audio').paused")
+    page.wait_for_function("() => document.getElementById('audio').paused")
     page.keyboard.press("ArrowUp")
     expect(page.locator("#row-0")).to_have_attribute("aria-selected", "true")
     sounding(page)
@@ -186,10 +186,10 @@ def test_favourites_are_kept_shown_and_exported(visit: Visit, address: str) -> N
     page.locator("#favourites").click()
     expect(page.locator("#found-count")).to_have_text("1 favourite")
     expect(page.locator("#row-0 .name")).to_have_text(name)
-    for text, ending in (("List", "csv"), ("Playlist", "m3u"), ("Files", "zip")):
+    for text, ending in (("CSV", "csv"), ("M3U", "m3u"), ("ZIP", "zip")):
         page.get_by_role("button", name="Export").click()
         with page.expect_download() as download:
-            page.get_by_role("menuitem", name=text).click()
+            page.get_by_role("menuitem").filter(has_text=text).click()
         assert download.value.suggested_filename == f"favourites.{ending}"
         content = Path(download.value.path()).read_bytes()
         assert content.startswith(b"PK") if ending == "zip" else name.encode() in content

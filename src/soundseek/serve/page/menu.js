@@ -1,5 +1,5 @@
 // A menu beside a button: arrow keys move, Escape closes, focus goes back where it was.
-import { el } from "/assets/dom.js";
+import { byId, el } from "/assets/dom.js";
 import { icon } from "/assets/icons.js";
 
 let open = null;
@@ -55,7 +55,7 @@ export function showMenu(button, items, { label, empty = "", back = document.act
     event.stopPropagation();
   });
 
-  document.body.append(menu);
+  byId("results").append(menu);
   button.setAttribute("aria-expanded", "true");
   const place = button.getBoundingClientRect();
   const size = menu.getBoundingClientRect();

@@ -20,6 +20,11 @@ export function shortFolder(folder = "") {
   return folder;
 }
 
+const COMMON = new Set(["and", "the", "with", "from", "into", "over", "that", "this", "while", "then", "for"]);
+
+/** "barking" → "bark", so that it is seen in "dog_bark" as well. */
+const stem = (word) => (word.length > 5 ? word.replace(/(?:ing|ed)$/, "") : word.length > 4 ? word.replace(/s$/, "") : word);
+
 let pattern = null;
 let patternOf = "";
 
@@ -28,11 +33,10 @@ export function queryWords() {
   const { q } = state();
   if (q !== patternOf) {
     patternOf = q;
-    const words = q.match(/[\p{L}\p{N}]{3,}/gu) ?? [];
-    const stems = [...new Set(words.map((word) => word.toLowerCase()))].filter((word) => !COMMON.has(word));
-    pattern = stems.length ? new RegExp(`(${stems.join("|")})`, "giu") : null;
+    const words = (q.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? []).filter((word) => !COMMON.has(word));
+    const stems = [...new Set(words.map(stem))];
+    // From the beginning of a word on: rain is in "raining", not in "train".
+    pattern = stems.length ? new RegExp(`(?<!\\p{L})((?:${stems.join("|")})\\p{L}*)`, "giu") : null;
   }
   return pattern;
 }
-
-const COMMON = new Set(["and", "the", "with", "from", "into", "over", "that", "this", "while", "then", "for"]);

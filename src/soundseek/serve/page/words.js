@@ -28,9 +28,11 @@ export function bytes(n) {
 /** What a score means: a value, its unit, and a sentence that explains both. */
 export function meaning(hit) {
   if (typeof hit.probability === "number") {
-    const percent = Math.round(hit.probability * 100);
+    // Nothing is certain: the ends are told as such.
+    const percent = Math.max(1, Math.min(99, Math.round(hit.probability * 100)));
+    const sign = hit.probability > 0.995 ? "> " : hit.probability < 0.005 ? "< " : "";
     return {
-      value: `${percent} %`,
+      value: `${sign}${percent} %`,
       unit: "sure",
       text: `${percent} % sure: of sounds that scored like this one, about ${percent} in 100 fitted the description.`,
     };
