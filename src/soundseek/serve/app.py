@@ -41,6 +41,9 @@ OTHER_ROUTES: Final = (
 )
 """Where the routers at the root are."""
 
+ANYWHERE: Final = (400, 401, 403, 421, 422, 429, 500)
+"""The statuses of problems that any request to the API may have."""
+
 PARTS: Final = (
     "soundseek.serve.uploads:attach",
     "soundseek.serve.jobs:attach",
@@ -82,7 +85,7 @@ def create_app(
     )
     app.state.server = state
     for router in _named(API_ROUTES):
-        app.include_router(router, prefix=API, responses=problem_responses(422, 429))
+        app.include_router(router, prefix=API, responses=problem_responses(*ANYWHERE))
     for router in _named(OTHER_ROUTES):
         app.include_router(router)
     tell_problems(app)

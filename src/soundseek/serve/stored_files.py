@@ -106,8 +106,14 @@ def opened(file: StoredFile) -> Iterator[BinaryIO]:
         raise Problem(
             409, f"{file.name} cannot be opened: {error.strerror or error}", remedy=_AGAIN
         ) from error
-    with os.fdopen(descriptor, "rb") as handle:
-        _check_same(file, handle)
+    try:
+        status = _checked_status(file, descriptor)
+        handle = os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+    with handle:
+        _check_links(file, handle, status)
         yield handle
 
 
@@ -117,15 +123,23 @@ def check_on_disk(file: StoredFile) -> None:
         pass
 
 
-def _check_same(file: StoredFile, handle: BinaryIO) -> None:
-    status = os.fstat(handle.fileno())
+def _checked_status(file: StoredFile, descriptor: int) -> os.stat_result:
+    status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or (status.st_size, status.st_mtime_ns) != (
         file.size,
         file.mtime_ns,
     ):
         raise Problem(409, f"{file.name} has changed since it was indexed", remedy=_AGAIN)
+    return status
+
+
+def _check_links(file: StoredFile, handle: BinaryIO, status: os.stat_result) -> None:
     real = os.path.realpath(file.path)
-    if not os.path.samestat(os.stat(real), status):  # noqa: PTH116 - swapped while it was opened
+    try:
+        is_same = os.path.samestat(os.stat(real), status)  # noqa: PTH116 - a path of any bytes
+    except OSError:
+        is_same = False  # swapped while it was opened
+    if not is_same:
         raise Problem(409, f"{file.name} has changed since it was indexed", remedy=_AGAIN)
     if real != file.path and not _has_content(file, handle, status):
         raise Problem(

@@ -17,6 +17,7 @@ from soundseek.serve.problems import Problem, problem_responses
 from soundseek.serve.stored_files import find_file, opened
 
 if TYPE_CHECKING:
+    from soundseek.library.database import Database
     from soundseek.serve.state import ServerState
     from soundseek.serve.stored_files import StoredFile
 
@@ -47,7 +48,7 @@ def export(state: State, request: schemas.ExportRequest) -> Response:
     """Return the clips as a table (csv), a playlist (m3u), or with their sounds (zip).
 
     A ZIP is made while it is sent. In it are list.csv and ATTRIBUTION.txt, and what could not be
-    read is listed there.
+    read is listed there. Clips that the library has forgotten are left out.
     """
     ids = list(dict.fromkeys(request.ids))
     if len(ids) > state.settings.max_export_sounds:
@@ -68,7 +69,7 @@ def export(state: State, request: schemas.ExportRequest) -> Response:
 
 def _exported(state: ServerState, ids: Sequence[str]) -> list[Exported]:
     with state.library() as library:
-        files = [find_file(library.database, file_id) for file_id in ids]
+        files = _found(library.database, ids)
         captions = best_captions(library.database, [file.clip_id for file in files])
     clips = []
     for file in files:
@@ -77,6 +78,20 @@ def _exported(state: ServerState, ids: Sequence[str]) -> list[Exported]:
             Exported(file, captions.get(file.clip_id), attribution.text, attribution.licence)
         )
     return clips
+
+
+def _found(database: Database, ids: Sequence[str]) -> list[StoredFile]:
+    """Return the files that are still there; raises Problem 404 if none is."""
+    files = []
+    for file_id in ids:
+        try:
+            files.append(find_file(database, file_id))
+        except Problem as problem:
+            if problem.status != 404:
+                raise
+    if not files:
+        raise Problem(404, "none of these clips is in the library any more")
+    return files
 
 
 def _attribution(file: StoredFile) -> schemas.Attribution:
