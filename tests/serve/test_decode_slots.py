@@ -71,3 +71,27 @@ def test_an_error_frees_the_slot() -> None:
                 await slots.run(fails)
 
     anyio.run(main)
+
+
+def test_long_work_leaves_a_slot() -> None:
+    slots = DecodeSlots(2)
+    release = threading.Event()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(3):
+                group.start_soon(lambda: slots.run(release.wait, is_long=True))
+            await anyio.sleep(0.05)
+            with anyio.fail_after(5):
+                assert await slots.run(lambda: 1) == 1
+            release.set()
+
+    anyio.run(main)
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+def test_long_work_gets_done(slots: int) -> None:
+    async def main() -> int:
+        return await DecodeSlots(slots).run(lambda: 1, is_long=True)
+
+    assert anyio.run(main) == 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import BinaryIO, Final
 from urllib.parse import quote
 
-from anyio import to_thread
+from anyio import create_task_group, to_thread
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -67,20 +67,27 @@ class BytesOf(Response):
         self.raw_headers = [(key.encode(), value.encode("latin-1")) for key, value in told.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send it; stop as soon as the client is gone, for servers drop what is sent after that."""
         try:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
-            if self._sends_body:
-                await self._send_blocks(send)
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            async with create_task_group() as group:
+
+                async def stop_when_gone() -> None:
+                    while (await receive())["type"] != "http.disconnect":
+                        pass
+                    group.cancel_scope.cancel()
+
+                group.start_soon(stop_when_gone)
+                await self._send_all(send)
+                group.cancel_scope.cancel()
         finally:
             self._close()
+
+    async def _send_all(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": self.status_code}
+        await send({**start, "headers": self.raw_headers})
+        if self._sends_body:
+            await self._send_blocks(send)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_blocks(self, send: Send) -> None:
         left = self._length

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final, TypeVar
 
 from anyio import CapacityLimiter, to_thread
@@ -21,12 +22,15 @@ class DecodeSlots:
     def __init__(self, slots: int, *, waiting: int = _MOST_WAITING) -> None:
         """Work on `slots` things at once, with at most `waiting` more in the queue."""
         self._limiter = CapacityLimiter(slots)
+        # What takes minutes leaves a slot to what takes a moment.
+        self._long = CapacityLimiter(max(1, slots - 1))
         self._most = slots + waiting
         self._inside = 0
 
-    async def run(self, work: Callable[[], T]) -> T:
+    async def run(self, work: Callable[[], T], *, is_long: bool = False) -> T:
         """Return what `work` returns, from a thread; Problem 503 if the queue is full.
 
+        Work that `is_long` never takes the last slot of several.
         Whoever leaves the queue gives up the place; work that has begun is brought to its end.
         """
         if self._inside >= self._most:
@@ -38,6 +42,7 @@ class DecodeSlots:
             )
         self._inside += 1
         try:
-            return await to_thread.run_sync(work, limiter=self._limiter)
+            async with self._long if is_long else nullcontext():
+                return await to_thread.run_sync(work, limiter=self._limiter)
         finally:
             self._inside -= 1

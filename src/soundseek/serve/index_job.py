@@ -50,7 +50,8 @@ def main() -> int:
         order = Order(**json.loads(line))
     except (ValueError, TypeError):
         return 2
-    threading.Thread(target=_interrupt_at_end, args=(sys.stdin.buffer,), daemon=True).start()
+    over = threading.Event()
+    threading.Thread(target=_interrupt_at_end, args=(sys.stdin.buffer, over), daemon=True).start()
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
@@ -63,6 +64,8 @@ def main() -> int:
     except Exception as error:
         traceback.print_exc()
         tell({"event": "error", "message": f"{type(error).__name__}: {error}", "remedy": None})
+    finally:
+        over.set()
     return 0
 
 
@@ -128,11 +131,13 @@ def _teller(out: BinaryIO) -> Tell:
     return tell
 
 
-def _interrupt_at_end(stream: BinaryIO) -> None:
+def _interrupt_at_end(stream: BinaryIO, over: threading.Event) -> None:
+    """Interrupt the main thread at the end of `stream`, unless its work is over."""
     with contextlib.suppress(OSError, ValueError):
         while stream.read(1):
             pass
-    _thread.interrupt_main()
+    if not over.is_set():
+        _thread.interrupt_main()
 
 
 if __name__ == "__main__":

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 Wanted = Literal["auto", "original", "opus", "wav"]
 
 _BLOCK_S: Final = 5.0
+# Sounds that keep a thread busy for more than about a second: to encode, and to look at.
+_LONG_TO_ENCODE_S: Final = 60.0
+_LONG_TO_READ_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,14 @@ async def sound(state: ServerState, file_id: str, wanted: Wanted) -> Bytes:
         return lambda out: to_file(Path(file.path), out)
 
     parts = (transcode.VERSION,)
-    file, handle = await _derived(
-        state, file_id, {"opus": "webm", "wav": "wav"}[kind], parts, write
-    )
-    ending = {"opus": ".webm", "wav": ".wav"}[kind]
+    ending = {"opus": "webm", "wav": "wav"}[kind]
+    file, handle = await _derived(state, file_id, ending, parts, write, _LONG_TO_ENCODE_S)
     return Bytes(
         handle,
         handle.close,
         transcode.TYPES[kind],
         _validators(file, f"{kind}{transcode.VERSION}"),
-        Path(file.name).stem + ending,
+        f"{Path(file.name).stem}.{ending}",
     )
 
 
@@ -135,6 +136,7 @@ async def _derived(
     kind: str,
     parts: tuple[object, ...],
     write: Callable[[StoredFile], Write],
+    long_s: float = _LONG_TO_READ_S,
 ) -> tuple[StoredFile, BinaryIO]:
     """Return what is cached of a file; what is not is made when a decoder is free."""
     cache = state.media_cache
@@ -154,7 +156,7 @@ async def _derived(
     def make() -> BinaryIO:
         return cache.opened(kind, file.content_hash, *parts, write=checked)
 
-    return file, await state.decodes.run(make)
+    return file, await state.decodes.run(make, is_long=file.duration_s > long_s)
 
 
 def _blocks(file: StoredFile) -> Iterator[NDArray[np.float32]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from typing import Annotated, Any, Final, Literal
@@ -13,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
 from soundseek.serve.access import State
+from soundseek.serve.finding import shown
 from soundseek.serve.job_events import job_events, last_event_id
 from soundseek.serve.jobs import IndexJobs, Job
 from soundseek.serve.problems import Problem, problem_responses
@@ -142,13 +142,8 @@ def _jobs(state: State) -> IndexJobs:
 def _answer(job: Job) -> JobAnswer:
     fields = asdict(job)
     del fields["version"]
-    fields["current"] = None if job.current is None else _text(job.current)
+    fields["current"] = None if job.current is None else shown(job.current)
     fields["failed"] = [
-        FailedFileAnswer(path=_text(one.path), reason=_text(one.reason)) for one in job.failed
+        FailedFileAnswer(path=shown(one.path), reason=shown(one.reason)) for one in job.failed
     ]
     return JobAnswer(kind="index", **fields)
-
-
-def _text(path: str) -> str:
-    """Return a path as JSON can hold it: bytes that are no text are replaced."""
-    return os.fsencode(path).decode("utf-8", "replace")
