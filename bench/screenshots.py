@@ -31,11 +31,20 @@ from support.served_pages import serving
 from soundseek.library import Library
 from soundseek.serve.app import create_app
 from soundseek.serve.settings import Settings
-from soundseek.synth import write_collection
+from soundseek.synth import KINDS, SCENES, plan_collection, write_collection
 
 LARGEST_BYTES = 250_000
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+
+
+def said(sounds: Path) -> list[tuple[Path, str]]:
+    """Captions for two sounds in three, as a library has them that is being described."""
+    return [
+        (sounds / item.path, (SCENES if item.is_scene else KINDS)[item.name].caption)
+        for item in plan_collection(variants=3)
+        if item.variant < 2
+    ]
 
 
 @contextmanager
@@ -56,7 +65,7 @@ def opened(browser: Browser, url: str, *, theme: str, phone: bool = False) -> It
 
 
 def listen(page: Page, text: str, rows: int) -> None:
-    """Search, then play the row before the last key press for a second and a half."""
+    """Search, go down to row `rows`, mark it as a favourite, and be caught listening to it."""
     page.locator("#q").fill(text)
     page.keyboard.press("Enter")
     page.locator("#found-count", has_text="closest").wait_for()
@@ -66,8 +75,6 @@ def listen(page: Page, text: str, rows: int) -> None:
         page.wait_for_timeout(150)
     page.keyboard.press("f")
     page.wait_for_timeout(1500)
-    page.keyboard.press("Space")
-    page.wait_for_timeout(1200)
 
 
 def shoot(page: Page, path: Path) -> None:
@@ -88,15 +95,16 @@ def main(folder: Path) -> None:
         write_collection(sounds, variants=3)
         with Library.open(Path(work) / "library", create=True) as library:
             library.index([sounds], threads=1)
+            library.add_captions(said(sounds))
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         app = create_app(Path(work) / "library", Settings(requests_per_minute=0))
         with serving(app) as url:
             for theme, name in (("dark", "search.png"), ("light", "search-light.png")):
                 with opened(browser, url, theme=theme) as page:
-                    listen(page, "thunder in the rain", 3)
+                    listen(page, "a dog is barking outside", 2)
                     shoot(page, folder / name)
             with opened(browser, url, theme="dark", phone=True) as page:
-                listen(page, "a dog is barking", 2)
+                listen(page, "someone knocks on a door", 2)
                 shoot(page, folder / "phone.png")
         fake = FakeServer(job=new_job() | {"held": True})
         with serving(make_app(Sounds(Path(work) / "few", 4210), fake)) as url:
