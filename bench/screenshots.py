@@ -23,15 +23,13 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
-sys.path.insert(0, str(ROOT / "tests" / "e2e" / "page"))
 
-from fake_api import FakeServer, Sounds, make_app, new_job
-from support.served_pages import serving
-
+from e2e.page.fake_api import FakeServer, Sounds, make_app, new_job
 from soundseek.library import Library
 from soundseek.serve.app import create_app
 from soundseek.serve.settings import Settings
 from soundseek.synth import KINDS, SCENES, plan_collection, write_collection
+from support.served_pages import serving
 
 LARGEST_BYTES = 250_000
 WIDE = {"width": 1280, "height": 800}

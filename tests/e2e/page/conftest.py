@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,14 +16,12 @@ for _needed in ("fastapi", "uvicorn", "playwright", "axe_playwright_python"):
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from e2e.page.fake_api import FakeServer, Sounds, make_app
 from soundseek.library import Library
 from soundseek.serve.app import create_app
 from soundseek.serve.settings import Settings
 from soundseek.synth import write_collection
 from support.served_pages import serving
-
-sys.path.insert(0, str(Path(__file__).parent))
-from fake_api import FakeServer, Sounds, make_app
 
 FLAGS = [
     "--use-fake-device-for-media-stream",
@@ -48,19 +45,25 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def sample_sounds(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of synthetic sounds, and one file that is none."""
+    """A folder of synthetic sounds."""
     folder = tmp_path_factory.mktemp("page") / "sounds"
     write_collection(folder, variants=1)
     return folder
 
 
 @pytest.fixture(scope="session")
-def address(sample_sounds: Path) -> Iterator[str]:
-    """Where the real server answers, with a library of `sample_sounds` by the embedded model."""
+def library_of_samples(sample_sounds: Path) -> Path:
+    """A library of `sample_sounds` made with the embedded model."""
     folder = sample_sounds.parent / "library"
     with Library.open(folder, create=True) as library:
         library.index([sample_sounds], threads=1)
-    with serving(create_app(folder, Settings(requests_per_minute=0))) as url:
+    return folder
+
+
+@pytest.fixture(scope="session")
+def address(library_of_samples: Path) -> Iterator[str]:
+    """Where the real server answers."""
+    with serving(create_app(library_of_samples, Settings(requests_per_minute=0))) as url:
         yield url
 
 

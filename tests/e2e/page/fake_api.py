@@ -8,6 +8,7 @@ import math
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -70,7 +71,7 @@ class Sounds:
     def peaks(self, index: int, bins: int) -> dict[str, Any]:
         samples, rate = self.waves[index % len(self.waves)]
         edges = np.linspace(0, len(samples), bins + 1).astype(int)
-        parts = [samples[a : max(a + 1, b)] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        parts = [samples[a : max(a + 1, b)] for a, b in pairwise(edges)]
         return {
             "bins": bins,
             "duration_s": len(samples) / rate,
@@ -79,7 +80,13 @@ class Sounds:
         }
 
 
-def _passes(clip: dict[str, Any], low: float | None, high: float | None, folders: list[str], formats: list[str]) -> bool:
+def _passes(
+    clip: dict[str, Any],
+    low: float | None,
+    high: float | None,
+    folders: list[str],
+    formats: list[str],
+) -> bool:
     return (
         (low is None or clip["duration_s"] >= low)
         and (high is None or clip["duration_s"] <= high)
@@ -94,7 +101,12 @@ def _ranked(sounds: Sounds, text: str, calibrated: bool) -> list[dict[str, Any]]
     scored = []
     for index in range(min(sounds.number, 1000)):
         clip = sounds.clip(index)
-        known = set(f"{clip['name']} {clip['caption'] or ''}".lower().replace("_", " ").replace(".", " ").split())
+        known = set(
+            f"{clip['name']} {clip['caption'] or ''}".lower()
+            .replace("_", " ")
+            .replace(".", " ")
+            .split()
+        )
         luck = zlib.crc32(f"{text}{index}".encode()) / 2**32
         scored.append((0.72 * (len(words & known) / max(1, len(words))) + 0.25 * luck, index))
     scored.sort(reverse=True)
@@ -159,7 +171,9 @@ def _searching(app: FastAPI, sounds: Sounds, fake: FakeServer) -> None:
         hits = [] if q == "zzz" else _ranked(sounds, text, fake.calibrated)
         hits = [hit for hit in hits if _passes(hit, min_duration, max_duration, folder, format)]
         if without:
-            hits = [hit for hit in hits if without.split()[-1] not in (hit["caption"] or hit["name"])]
+            hits = [
+                hit for hit in hits if without.split()[-1] not in (hit["caption"] or hit["name"])
+            ]
         for rank, hit in enumerate(hits, 1):
             hit["rank"] = rank
         return {
@@ -194,7 +208,9 @@ def _searching(app: FastAPI, sounds: Sounds, fake: FakeServer) -> None:
         folders = sorted({clip["folder"] for clip in some})
         formats = sorted({clip["format"] for clip in some})
         return {
-            "formats": [{"value": f, "count": sum(c["format"] == f for c in some)} for f in formats],
+            "formats": [
+                {"value": f, "count": sum(c["format"] == f for c in some)} for f in formats
+            ],
             "folders": [{"path": ROOT, "count": len(some)}]
             + [{"path": f, "count": sum(c["folder"] == f for c in some)} for f in folders],
             "duration_s": {"min": 1.0, "max": 60.0},
@@ -206,7 +222,13 @@ def _media(app: FastAPI, sounds: Sounds) -> None:
     async def clip(index: int) -> dict[str, Any]:
         return sounds.clip(index) | {
             "size_bytes": 123456,
-            "captions": [{"text": sounds.clip(index)["caption"] or "A sound", "source": "user", "score": None}],
+            "captions": [
+                {
+                    "text": sounds.clip(index)["caption"] or "A sound",
+                    "source": "user",
+                    "score": None,
+                }
+            ],
             "attribution": {"text": "Ada Lovelace", "licence": "CC BY 4.0"},
             "content_hash": "ab12" * 8,
         }
@@ -241,7 +263,11 @@ def _upkeep(app: FastAPI, sounds: Sounds, fake: FakeServer) -> None:
                 "captioned": 140,
                 "missing": 0,
             },
-            "model": {"name": "soundseek-mini-1", "fingerprint": "f" * 16, "calibrated": fake.calibrated},
+            "model": {
+                "name": "soundseek-mini-1",
+                "fingerprint": "f" * 16,
+                "calibrated": fake.calibrated,
+            },
             "captioner": "soundseek-captioner-1",
             "roots": [
                 {"index": 0, "path": ROOT, "available": True},
@@ -311,8 +337,14 @@ def new_job() -> dict[str, Any]:
         "indexed": 1290,
         "unchanged": 119,
         "failed": [
-            {"path": f"{ROOT}/old/tape_07.wav", "reason": "The file ends in the middle of its header."},
-            {"path": f"{ROOT}/old/notes.mp3", "reason": "There is no sound in it: it is a text file."},
+            {
+                "path": f"{ROOT}/old/tape_07.wav",
+                "reason": "The file ends in the middle of its header.",
+            },
+            {
+                "path": f"{ROOT}/old/notes.mp3",
+                "reason": "There is no sound in it: it is a text file.",
+            },
             {"path": f"{ROOT}/city/tram.flac", "reason": "Reading it is not permitted."},
         ],
         "failed_count": 3,

@@ -12,6 +12,10 @@ pytestmark = pytest.mark.slow
 
 from playwright.sync_api import Page, expect
 
+from soundseek.serve.app import create_app
+from soundseek.serve.settings import Settings
+from support.served_pages import serving
+
 Visit = Callable[..., Page]
 
 
@@ -28,7 +32,8 @@ def sounding(page: Page) -> None:
     """Wait until the audio element plays and can be heard; its time must move on."""
     moves = """() => {
         const audio = document.getElementById('audio');
-        if (audio.paused || audio.ended || audio.muted || !audio.volume || audio.error) return false;
+        if (audio.paused || audio.ended || audio.error) return false;
+        if (audio.muted || !audio.volume) return false;
         window.heard ??= {};
         const before = window.heard[audio.src];
         window.heard[audio.src] ??= audio.currentTime;
@@ -74,6 +79,24 @@ def test_a_row_plays_from_its_best_window(visit: Visit, address: str) -> None:
     assert hits[row]["start_s"] <= at < hits[row]["start_s"] + 4
 
 
+def test_the_moments_of_a_long_recording(visit: Visit, address: str) -> None:
+    page = visit(address)
+    page.get_by_role("button", name="10–60 s").click()
+    ask(page, "thunder")
+    with page.expect_response("**/moments?**") as told:
+        page.keyboard.press("ArrowDown")
+    starts = sorted(moment["start_s"] for moment in told.value.json()["moments"])
+    page.keyboard.press("0")
+    sounding(page)
+    before = page.evaluate("document.getElementById('audio').currentTime")
+    later = [start for start in starts if start > before + 1]
+    page.keyboard.press("." if later else ",")
+    sounding(page)
+    at = page.evaluate("document.getElementById('audio').currentTime")
+    assert any(0 <= at - start < 3 for start in starts)
+    assert at > before + 1 if later else at < before
+
+
 def test_a_click_on_the_waveform_plays_from_there(visit: Visit, address: str) -> None:
     page = visit(address)
     ask(page, "thunder")
@@ -82,7 +105,9 @@ def test_a_click_on_the_waveform_plays_from_there(visit: Visit, address: str) ->
     assert box
     wave.click(position={"x": box["width"] * 0.5, "y": 10})
     sounding(page)
-    assert page.evaluate("(a => a.currentTime / a.duration)(document.getElementById('audio'))") >= 0.5
+    assert (
+        page.evaluate("(a => a.currentTime / a.duration)(document.getElementById('audio'))") >= 0.5
+    )
 
 
 def test_a_score_says_what_it_means(visit: Visit, address: str) -> None:
@@ -117,7 +142,9 @@ def test_less_like_this_leaves_its_words_out(visit: Visit, address: str) -> None
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".chip.not")).to_have_count(1)
-    page.wait_for_function("n => document.querySelector('#row-0 .name').textContent !== n", arg=before[0])
+    page.wait_for_function(
+        "n => document.querySelector('#row-0 .name').textContent !== n", arg=before[0]
+    )
     assert "without=" in page.url
     page.locator(".chip.not button").click()
     expect(page.locator("#row-0 .name")).to_have_text(before[0])
@@ -142,8 +169,9 @@ DROP = """async ([name, url]) => {
     const bytes = await (await fetch(url)).arrayBuffer();
     const data = new DataTransfer();
     data.items.add(new File([bytes], name, {type: 'audio/wav'}));
+    const options = {dataTransfer: data, bubbles: true, cancelable: true};
     for (const kind of ['dragover', 'drop'])
-        document.body.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+        document.body.dispatchEvent(new DragEvent(kind, options));
 }"""
 
 
@@ -205,7 +233,8 @@ def test_a_row_can_be_dragged_out_as_a_file(visit: Visit, address: str) -> None:
     ask(page, "rain")
     data = page.evaluate("""() => {
         const data = new DataTransfer();
-        document.getElementById('row-0').dispatchEvent(new DragEvent('dragstart', {dataTransfer: data, bubbles: true}));
+        const begin = new DragEvent('dragstart', {dataTransfer: data, bubbles: true});
+        document.getElementById('row-0').dispatchEvent(begin);
         return Object.fromEntries([...data.types].map((type) => [type, data.getData(type)]));
     }""")
     kind, name, url = data["downloadurl"].split(":", 2)
@@ -264,6 +293,18 @@ def test_earlier_searches(visit: Visit, address: str) -> None:
     page.get_by_role("menuitem", name="thunder").click()
     expect(page.locator("#q")).to_have_value("thunder")
     expect(page.locator("#q")).to_be_focused()
+
+
+def test_a_token_opens_the_page(visit: Visit, library_of_samples: Path) -> None:
+    app = create_app(library_of_samples, Settings(token="open sesame", requests_per_minute=0))
+    with serving(app) as url:
+        page = visit(f"{url}/?token=wrong")
+        expect(page.locator("body")).to_contain_text("not the token")
+        page.goto(f"{url}/?token=open%20sesame")
+        assert "token" not in page.url
+        ask(page, "rain")
+        page.keyboard.press("ArrowDown")
+        sounding(page)
 
 
 def test_a_new_sound_can_be_indexed_from_the_page(

@@ -86,7 +86,9 @@ def test_nothing_is_inline() -> None:
     for name, asset in assets().items():
         if name.endswith(".js"):
             text = asset.content.decode()
-            assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|new Function", text), name
+            assert not re.search(
+                r"innerHTML|outerHTML|insertAdjacentHTML|eval\(|new Function", text
+            ), name
 
 
 def test_every_name_in_the_files_is_a_file() -> None:

@@ -3,6 +3,7 @@ import { byId, el, iconButton, setAttribute, setText } from "/assets/dom.js";
 import { changeIcon } from "/assets/icons.js";
 import { arrived, loudest, peaksOf } from "/assets/peaks.js";
 import { player } from "/assets/player.js";
+import { momentsCame, momentsOfPlaying } from "/assets/moments.js";
 import { recoloured } from "/assets/theme.js";
 import { drawWaveform } from "/assets/waveform.js";
 import { clock } from "/assets/words.js";
@@ -38,6 +39,7 @@ export function startDock({ step }) {
       start: item?.start_s ?? null,
       end: item?.end_s ?? null,
       played: item ? player.time : null,
+      moments: momentsOfPlaying(),
       gain: peaks && player.normalised ? Math.min(16, 1 / Math.max(0.001, loudest(peaks))) : 1,
     });
     if (!item) return;
@@ -94,6 +96,7 @@ export function startDock({ step }) {
     player.level();
     draw();
   });
+  momentsCame.listen(draw);
   recoloured.listen(draw);
   new ResizeObserver(draw).observe(canvas);
   for (const [action, does] of Object.entries({ play: () => player.toggle(), pause: () => player.toggle(), nexttrack: () => step(1), previoustrack: () => step(-1) })) {

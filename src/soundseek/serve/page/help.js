@@ -15,6 +15,7 @@ const GROUPS = {
     ["Play or pause", "Space"],
     ["From the best part", "0"],
     ["Back, forward 2 s", "Shift ←", "Shift →"],
+    ["Where else in it, before and after", ",", "."],
     ["Loop the best part", "l"],
     ["All at the same loudness", "n"],
     ["Softer, louder", "-", "+"],

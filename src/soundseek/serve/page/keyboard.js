@@ -3,6 +3,7 @@ import { act } from "/assets/actions.js";
 import { byId, isTyping } from "/assets/dom.js";
 import { dialogIsOpen } from "/assets/dialogs.js";
 import { showHelp } from "/assets/help.js";
+import { playMoment } from "/assets/moments.js";
 import { player } from "/assets/player.js";
 import { turnTheme } from "/assets/theme.js";
 
@@ -48,6 +49,8 @@ export function startKeyboard({ list, audition, showFavourites }) {
     s: () => player.mute(),
     t: turnTheme,
     v: showFavourites,
+    ".": () => playMoment(1),
+    ",": () => playMoment(-1),
     "+": () => player.setVolume(player.volume + 0.1),
     "=": () => player.setVolume(player.volume + 0.1),
     "-": () => player.setVolume(player.volume - 0.1),

@@ -1,6 +1,7 @@
 // Putting the parts together.
 import { act } from "/assets/actions.js";
 import { slowedDown } from "/assets/api.js";
+import { checkSounds } from "/assets/checking.js";
 import { back, watchConnection } from "/assets/connection.js";
 import { startDock } from "/assets/dock.js";
 import { startDragOut } from "/assets/drag-out.js";
@@ -15,6 +16,7 @@ import { findJob, isRunning, jobMoved } from "/assets/jobs.js";
 import { startKeyboard } from "/assets/keyboard.js";
 import { refreshStatus, startLibraryPanel, statusCame } from "/assets/library-panel.js";
 import { virtualList } from "/assets/list.js";
+import { startMoments } from "/assets/moments.js";
 import { setRoots } from "/assets/naming.js";
 import { arrived, forgetTroubles, wantPeaks } from "/assets/peaks.js";
 import { player } from "/assets/player.js";
@@ -98,6 +100,7 @@ list.seen.listen(({ first, last }) => {
   const ids = [];
   for (let index = first; index <= last; index += 1) if (list.item(index)) ids.push(list.item(index).id);
   wantPeaks(ids);
+  if (state().view === "favourites") checkSounds(ids.map((id, turn) => list.item(first + turn)));
   playAwaited();
 });
 arrived.listen(() => list.redraw());
@@ -157,6 +160,7 @@ startSearchBox({ toResults });
 startFilters();
 startLibraryPanel();
 startIntake();
+startMoments();
 startDock({ step: (by) => audition(list.active + by) });
 startDragOut(grid, itemAt);
 startKeyboard({ list, audition, showFavourites });

@@ -67,6 +67,12 @@ export function wantPeaks(ids) {
   next();
 }
 
+/** Say that a clip is not what the list takes it for. */
+export function tellTrouble(id, error) {
+  failed.set(id, error);
+  arrived.send(id);
+}
+
 /** Try again what failed, after the library has changed. */
 export function forgetTroubles() {
   failed.clear();

@@ -45,8 +45,8 @@ function bars(peaks, number) {
 const lift = (value) => Math.sign(value) * Math.abs(value) ** 0.7;
 
 /**
- * `view`: {peaks, duration, start, end, played, gain, cursor}; times in seconds, `start`, `played`
- * and `cursor` may be null.
+ * `view`: {peaks, duration, start, end, played, gain, moments}; times in seconds, `start` and
+ * `played` may be null, `moments` (other parts that fit) may be left out.
  */
 export function drawWaveform(canvas, view) {
   const scale = window.devicePixelRatio || 1;
@@ -71,6 +71,10 @@ export function drawWaveform(canvas, view) {
     ink.fillRect(from, 0, to - from, height);
     ink.fillStyle = colour.accent;
     ink.fillRect(from, 0, to - from, 2);
+  }
+  ink.fillStyle = colour["wave-best"];
+  for (const { start_s, end_s } of view.moments ?? []) {
+    ink.fillRect(at(start_s) + 1, height - 2, Math.max(3, at(end_s) - at(start_s) - 2), 2);
   }
   if (!view.peaks) {
     ink.fillStyle = colour.wave;
