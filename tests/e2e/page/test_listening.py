@@ -85,7 +85,14 @@ def test_the_moments_of_a_long_recording(visit: Visit, address: str) -> None:
     ask(page, "thunder")
     with page.expect_response("**/moments?**") as told:
         page.keyboard.press("ArrowDown")
-    starts = sorted(moment["start_s"] for moment in told.value.json()["moments"])
+    moments = sorted(
+        (moment["start_s"], moment["end_s"])
+        for moment in told.value.json()["moments"]
+        if (moment["probability"] or 1) >= 0.5
+    )
+    # Those that touch are one.
+    ends = [-1.0, *(end for _, end in moments)]
+    starts = [start for (start, _), end in zip(moments, ends, strict=False) if start - end >= 0.25]
     page.keyboard.press("0")
     sounding(page)
     before = page.evaluate("document.getElementById('audio').currentTime")
@@ -114,7 +121,7 @@ def test_a_score_says_what_it_means(visit: Visit, address: str) -> None:
     page = visit(address)
     ask(page, "an emergency siren")
     score = page.locator("#row-0 .c-score")
-    assert score.inner_text().endswith(("sure", "top"))
+    assert score.inner_text().endswith("sure")
     assert "%" in score.get_attribute("title")
 
 

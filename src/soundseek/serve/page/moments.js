@@ -2,10 +2,12 @@
 import { get } from "/assets/api.js";
 import { player } from "/assets/player.js";
 import { signal } from "/assets/signal.js";
-import { state } from "/assets/state.js";
+import { changed, state } from "/assets/state.js";
 
 const LONG_S = 10;
 const MOST = 8;
+const LIKELY = 0.5;
+const APART_S = 0.25;
 // Skipping through a list should not ask for every sound that is passed.
 const STAYS_MS = 300;
 
@@ -19,6 +21,17 @@ let aborter = null;
 /** Parts of the sound that plays, in order of time: [{start_s, end_s}]. */
 export const momentsOfPlaying = () => moments;
 
+/** In order of time; those that touch are one. */
+function joined(parts) {
+  const out = [];
+  for (const { start_s, end_s } of parts.toSorted((one, other) => one.start_s - other.start_s)) {
+    const before = out.at(-1);
+    if (before && start_s - before.end_s < APART_S) before.end_s = Math.max(before.end_s, end_s);
+    else out.push({ start_s, end_s });
+  }
+  return out;
+}
+
 function look() {
   clearTimeout(timer);
   aborter?.abort();
@@ -31,7 +44,7 @@ function look() {
     aborter = new AbortController();
     const answer = await get(`/clips/${item.id}/moments`, { q, limit: MOST }, aborter.signal).catch(() => null);
     if (!answer || player.item?.id !== item.id) return;
-    moments = answer.moments.toSorted((one, other) => one.start_s - other.start_s);
+    moments = joined(answer.moments.filter(({ probability }) => probability === null || probability >= LIKELY));
     momentsCame.send();
   }, STAYS_MS);
 }
@@ -49,5 +62,10 @@ export function startMoments() {
     if (what !== "sound" || player.item?.id === playing) return;
     playing = player.item?.id;
     look();
+  });
+  let asked = state().q;
+  changed.listen(({ q }) => {
+    if (q !== asked) look();
+    asked = q;
   });
 }

@@ -23,7 +23,7 @@ export function shortFolder(folder = "") {
 const COMMON = new Set(["and", "the", "with", "from", "into", "over", "that", "this", "while", "then", "for"]);
 
 /** "barking" → "bark", so that it is seen in "dog_bark" as well. */
-const stem = (word) => (word.length > 5 ? word.replace(/(?:ing|ed)$/, "") : word.length > 4 ? word.replace(/s$/, "") : word);
+const stem = (word) => (word.length > 4 ? word.replace(/(?:ing|ed|s)$/, "") : word);
 
 let pattern = null;
 let patternOf = "";

@@ -50,7 +50,7 @@ function marked(node, text) {
 function describe(item, index, score) {
   const parts = [`${index + 1}. ${item.name}`];
   if (item.caption) parts.push(item.caption);
-  if (score) parts.push(`${score.value} ${score.unit}`);
+  if (score) parts.push(score.before ? `${score.unit} ${score.value}` : `${score.value} ${score.unit}`);
   parts.push(length(item.duration_s), item.format);
   if (item.start_s) parts.push(`best from ${clock(item.start_s)}`);
   if (isFavourite(item)) parts.push("favourite");
@@ -86,6 +86,7 @@ export function fill(row, item, index, active) {
   setAttribute(text, "title", said ? `${item.path}\n${said}` : item.path);
   setText(scored.firstChild, score?.value ?? "");
   setText(scored.lastChild, score?.unit ?? "");
+  scored.classList.toggle("unit-first", Boolean(score?.before));
   setAttribute(scored, "title", score?.text ?? "");
   setText(long, length(item.duration_s));
   setText(format, item.format);

@@ -25,7 +25,7 @@ export function bytes(n) {
   return n < 1e9 ? `${(n / 1e6).toFixed(1)} MB` : `${(n / 1e9).toFixed(1)} GB`;
 }
 
-/** What a score means: a value, its unit, and a sentence that explains both. */
+/** What a score means: a value, its unit (`before` it or after), and a sentence on both. */
 export function meaning(hit) {
   if (typeof hit.probability === "number") {
     // Nothing is certain: the ends are told as such.
@@ -39,8 +39,8 @@ export function meaning(hit) {
   }
   if (typeof hit.percentile === "number") {
     const top = Math.max(0, 100 - hit.percentile);
-    const shown = top < 0.1 ? "0.1" : top < 10 ? top.toFixed(1) : String(Math.round(top));
-    return { value: `${shown} %`, unit: "top", text: `Fits at least as well as ${hit.percentile.toFixed(1)} % of the library.` };
+    const shown = top < 1 ? "< 1" : String(Math.round(top));
+    return { value: `${shown} %`, unit: "top", before: true, text: `Fits at least as well as ${hit.percentile.toFixed(1)} % of the library.` };
   }
   if (typeof hit.similarity === "number") {
     return { value: hit.similarity.toFixed(2), unit: "alike", text: "Similarity from -1 to 1: how near this sound is to what you asked for." };
