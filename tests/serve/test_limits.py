@@ -25,9 +25,7 @@ class Clock:
 def _passes(rate: RateLimit, client: str = "a") -> bool:
     try:
         rate.check(client)
-    except Problem as problem:
-        assert problem.status == 429
-        assert int(problem.headers["Retry-After"]) >= 1
+    except Problem:
         return False
     return True
 
@@ -61,6 +59,7 @@ def test_waiting_as_long_as_it_says_is_enough() -> None:
         pass
     with pytest.raises(Problem) as raised:
         rate.check("a")
+    assert raised.value.status == 429
     clock.now += int(raised.value.headers["Retry-After"])
     assert _passes(rate)
 

@@ -79,10 +79,10 @@ def test_an_id_that_no_file_has(stored: StoredFile, tmp_path: Path) -> None:
 
 
 def test_a_missing_file_of_the_library_has_no_id(
-    stored: StoredFile, sound: Path, tmp_path: Path
+    stored: StoredFile, sound: Path, sounds: Path, tmp_path: Path
 ) -> None:
-    sound.rename(sound.with_suffix(".gone"))
-    shutil.copy(sound.with_suffix(".gone"), sound.with_name("other.wav"))
+    sound.unlink()
+    shutil.copy(sounds / "machines/siren.wav", sound.with_name("other.wav"))
     with Library.open(tmp_path / "own library") as library:
         library.index([sound.parent], threads=1)
         with pytest.raises(Problem, match="there is no clip"):

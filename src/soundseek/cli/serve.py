@@ -17,7 +17,7 @@ from soundseek.cli.terminal import command, faint, say, shown_path
 from soundseek.errors import LibraryError, SoundseekError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from soundseek.serve.settings import Settings
 
@@ -95,6 +95,8 @@ def serve(
     says otherwise; then a token is asked for. Sounds are only read, and none but those of the
     library are handed out. Ctrl-C stops the server.
     """
+    import webbrowser
+
     with needing_serve():
         import uvicorn
 
@@ -128,8 +130,10 @@ def serve(
             )
         )
         _say_where(settings, library_path)
+        _meanwhile(app.state.server.warm)
         if opens_page:
-            _open_soon(page_address(settings))
+            # The socket listens already: what asks now is answered once the server runs.
+            _meanwhile(lambda: webbrowser.open(page_address(settings)))
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
@@ -223,9 +227,8 @@ def _say_where(settings: Settings, library_path: Path) -> None:
     say(faint(f"library: {shown_path(library_path)}; Ctrl-C stops it"), err=True)
 
 
-def _open_soon(address: str) -> None:
-    """Open the page once the server answers; the socket listens already, so it may ask now."""
+def _meanwhile(work: Callable[[], object]) -> None:
+    """Do something beside the server that nobody waits for."""
     import threading
-    import webbrowser
 
-    threading.Thread(target=webbrowser.open, args=[address], daemon=True).start()
+    threading.Thread(target=work, daemon=True).start()

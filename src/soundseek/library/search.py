@@ -188,8 +188,8 @@ class Searcher:
     def _all_passing(self, table: WindowTable, filters: Filters) -> IndexArray:
         condition, parameters = filters.condition()
         rows = self._database.query(
-            # SQLite leaves the join out where no condition needs it.
-            "SELECT DISTINCT files.clip_id FROM files LEFT JOIN clips ON clips.id = files.clip_id"
+            # SQLite leaves the join out where no condition needs it. Clips with copies come twice.
+            "SELECT files.clip_id FROM files LEFT JOIN clips ON clips.id = files.clip_id"
             f" WHERE {condition}",
             parameters,
         )

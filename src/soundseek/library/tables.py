@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST_FILTERS = 32
-_COST_SHARE = 10.0
+_COST_SHARE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Kept(Generic[T]):
     """The newest value that was made of a library.
 
     With `patience_s` of 0 it is always of the revision that is asked for. Otherwise a value made
-    less than `patience_s` seconds ago will do, or less than ten times as long ago as it took to
+    less than `patience_s` seconds ago will do, or less than twenty times as long ago as it took to
     make it: while another process commits several times a second, searches do not do nothing but
     follow it. One thread makes a new value; the others go on with the old one.
     """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from soundseek.library.listing import Listing
 
 _MOST_IDLE: Final = 8
-_PATIENCE_S: Final = 1.0
+_PATIENCE_S: Final = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class _Opened:
 class Libraries:
     """Lends a library to one thread at a time, and opens another one where all are lent.
 
-    What another process commits is seen a second later, or a little more in a large library. One
+    What another process commits is seen two seconds later, or a little more in a large library. One
     that was emptied for another model meanwhile, or replaced, is opened anew.
     """
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from anyio import CapacityLimiter
 
+from soundseek.errors import SoundseekError
 from soundseek.serve.decode_slots import DecodeSlots
 from soundseek.serve.media_cache import MediaCache
 from soundseek.serve.problems import Problem
@@ -122,6 +123,12 @@ class ServerState:
         if self.uploads is None:
             raise Problem(404, f"there is no upload {upload_id}", remedy="send the sound again")
         return self.uploads.vector(upload_id)
+
+    def warm(self) -> None:
+        """Do once what the first search would wait for; what fails will fail there, and be told."""
+        with contextlib.suppress(SoundseekError), self.library() as library:
+            library.search("a sound", k=1)
+            self.listing(library)
 
     def close(self) -> None:
         """Stop jobs, forget uploads, give the library back; may be called twice."""
