@@ -82,6 +82,12 @@ def test_silence_is_filled_with_comments() -> None:
     assert all(text.endswith("\n\n") for text in texts)
 
 
+def test_the_end_of_the_server_ends_the_stream() -> None:
+    running = replace(JOB, version=2, state="running")
+    events = parsed(collected([running], stopped=lambda: True))
+    assert [one["event"] for one in events[1:]] == ["progress"]
+
+
 @pytest.mark.parametrize(
     ("header", "expected"),
     [(None, 0), ("", 0), ("12", 12), ("-1", 0), ("x", 0), ("1" * 40, 0), ("٣", 0)],

@@ -18,6 +18,9 @@ from soundseek.errors import LibraryError, SoundseekError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    import uvicorn
 
     from soundseek.serve.settings import Settings
 
@@ -129,6 +132,7 @@ def serve(
                 timeout_keep_alive=30,
             )
         )
+        _tell_before_the_end(server, app.state.server.stopping.set)
         _say_where(settings, library_path)
         _meanwhile(app.state.server.warm)
         if opens_page:
@@ -139,6 +143,17 @@ def serve(
         except KeyboardInterrupt:
             say("stopped", err=True)
     return DONE
+
+
+def _tell_before_the_end(server: uvicorn.Server, tell: Callable[[], None]) -> None:
+    """Call `tell` when the server is asked to end, before it waits for the answers at hand."""
+    end = server.handle_exit
+
+    def tell_and_end(number: int, frame: FrameType | None) -> None:
+        tell()
+        end(number, frame)
+
+    server.handle_exit = tell_and_end  # type: ignore[method-assign, assignment]
 
 
 def page_address(settings: Settings) -> str:

@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from soundseek.errors import BundleError, SoundseekError
@@ -45,13 +46,15 @@ class Order:
 def main() -> int:
     """Do what the first line of standard input says."""
     tell = _teller(_own_stdout())
-    line = sys.stdin.buffer.readline()
+    # Not through sys.stdin: at the end, Python would wait for the lock of a reader in a thread.
+    orders = FileIO(0, closefd=False)
+    line = orders.readline()
     try:
         order = Order(**json.loads(line))
     except (ValueError, TypeError):
         return 2
     over = threading.Event()
-    threading.Thread(target=_interrupt_at_end, args=(sys.stdin.buffer, over), daemon=True).start()
+    threading.Thread(target=_interrupt_at_end, args=(orders, over), daemon=True).start()
     if hasattr(os, "nice"):
         with contextlib.suppress(OSError):
             os.nice(_NICENESS)
@@ -131,7 +134,7 @@ def _teller(out: BinaryIO) -> Tell:
     return tell
 
 
-def _interrupt_at_end(stream: BinaryIO, over: threading.Event) -> None:
+def _interrupt_at_end(stream: FileIO, over: threading.Event) -> None:
     """Interrupt the main thread at the end of `stream`, unless its work is over."""
     with contextlib.suppress(OSError, ValueError):
         while stream.read(1):

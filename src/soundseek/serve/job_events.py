@@ -27,9 +27,11 @@ async def job_events(
     told: Callable[[Job], dict[str, Any]],
     *,
     seen: int = 0,
+    stopped: Callable[[], bool] = lambda: False,
     heartbeat_s: float = HEARTBEAT_S,
 ) -> AsyncIterator[str]:
-    """Yield the events of a job until it is over: `progress`, then `done` or `error`.
+    """Yield the events of a job until it is over (`progress`, then `done` or `error`), or the
+    server has `stopped`.
 
     Each holds all of `told(job())`, so nothing is lost by missing one. Its id is the job's version:
     a client that comes back with it gets what changed after `seen`.
@@ -42,7 +44,7 @@ async def job_events(
             seen = now.version
             last_sent = time.monotonic()
             yield f"id: {seen}\nevent: {_name(now)}\ndata: {json.dumps(told(now))}\n\n"
-        if now.is_over:
+        if now.is_over or stopped():
             return
         if time.monotonic() - last_sent >= heartbeat_s:
             last_sent = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -59,6 +60,7 @@ class ServerState:
         jobs: likewise.
         decodes: threads for decoding, shared by all that decode.
         media_cache: what was made of the library's sounds.
+        stopping: set when the server is about to end; whatever goes on and on looks at it.
         search_slots: lets so many requests search at once (`soundseek.serve.access.searched`).
     """
 
@@ -72,6 +74,7 @@ class ServerState:
         self.jobs: Jobs | None = None
         self.decodes = DecodeSlots(settings.concurrent_decodes)
         self.media_cache = MediaCache(self.cache_folder, settings.media_cache_bytes)
+        self.stopping = threading.Event()
         self.search_slots = CapacityLimiter(settings.concurrent_searches)
 
     def library(self) -> AbstractContextManager[Library]:

@@ -97,6 +97,8 @@ def test_from_start_to_end(own: Own) -> None:
     assert over["ended_at"] >= over["started_at"]
     assert over["error"] is over["captioned"] is None
     assert client.get(JOBS).json()["jobs"] == [over]
+    jobs = client.app.state.server.jobs  # type: ignore[attr-defined]
+    assert jobs._running(job["id"]).process.wait() == 0
     assert client.get("/api/v1/status").json()["library"]["files"] == 6
     again = until(client, started(client))
     assert (again["indexed"], again["unchanged"]) == (0, 7)

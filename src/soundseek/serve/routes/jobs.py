@@ -125,7 +125,9 @@ async def events(request: Request, state: State, job_id: JobId) -> Response:
     def told(now: Job) -> dict[str, Any]:
         return _answer(now).model_dump()
 
-    stream: AsyncIterator[str] = job_events(lambda: jobs.get(job_id), told, seen=seen)
+    stream: AsyncIterator[str] = job_events(
+        lambda: jobs.get(job_id), told, seen=seen, stopped=state.stopping.is_set
+    )
     return StreamingResponse(
         stream,
         media_type="text/event-stream",
