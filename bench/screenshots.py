@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import urlopen
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -97,6 +98,7 @@ def main(folder: Path) -> None:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         app = create_app(Path(work) / "library", Settings(requests_per_minute=0))
         with serving(app) as url:
+            urlopen(f"{url}/api/v1/search?q=rain").read()  # the first search loads the model
             for theme, name in (("dark", "search.png"), ("light", "search-light.png")):
                 with opened(browser, url, theme=theme) as page:
                     listen(page, "a dog is barking outside", 2)

@@ -143,6 +143,21 @@ def test_a_sound_that_is_too_large_is_not_sent(visit: Visit, place: Any) -> None
     assert place.fake.uploads == []
 
 
+def test_a_sound_that_cannot_be_played_says_why(visit: Visit, place: Any) -> None:
+    page = visit(place.url)
+    expect(page.locator("#row-0:not(.waiting)")).to_be_visible()
+    place.fake.problems["/api/v1/clips/0/audio"] = (
+        409,
+        {"detail": "it has changed since it was indexed", "remedy": "index its folder again"},
+    )
+    page.locator("#grid").focus()
+    page.keyboard.press("ArrowDown")
+    expect(page.locator(".toast.wrong")).to_contain_text("does not play")
+    expect(page.locator(".toast.wrong")).to_contain_text("Index its folder again.")
+    page.keyboard.press("ArrowDown")
+    expect(page.locator("#row-1")).to_have_class("row active sounding")
+
+
 def test_a_refused_microphone_says_what_to_do(visit: Visit, place: Any) -> None:
     page = visit(place.url)
     page.evaluate("""() => {

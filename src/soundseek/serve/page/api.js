@@ -91,5 +91,10 @@ export async function remove(path) {
   return (await send(address(path), { method: "DELETE", headers: { "Content-Type": "application/json" } })).json().catch(() => null);
 }
 
+/** Ask for the first byte of a sound: an audio element tells that it failed, but not why. */
+export async function tryAudio(id) {
+  await send(audioAddress(id), { headers: { Range: "bytes=0-0" } });
+}
+
 export const audioAddress = (id) => address(`/clips/${id}/audio`);
 export const downloadAddress = (id) => address(`/clips/${id}/audio`, { download: 1 });

@@ -94,7 +94,7 @@ player.changed.listen(() => {
   painted = id;
 });
 player.changed.listen((what) => what === "state" && list.redraw());
-player.failed.listen((error) => toast(error.message, { text: "Its details may say more (i).", wrong: true }));
+player.failed.listen(({ item, error }) => complain(error, `${item.name} does not play`));
 
 list.seen.listen(({ first, last }) => {
   const ids = [];

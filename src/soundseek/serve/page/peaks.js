@@ -9,6 +9,7 @@ const LASTING = new Set([404, 406, 409, 422]);
 
 const kept = new Map();
 const failed = new Map();
+const untrue = new Map();
 const running = new Map();
 let queue = [];
 
@@ -25,8 +26,8 @@ export function peaksOf(id) {
   return found;
 }
 
-/** Why the waveform of a clip cannot be drawn, if so. */
-export const trouble = (id) => failed.get(id);
+/** What is wrong with a clip, if anything is. */
+export const trouble = (id) => untrue.get(id) ?? failed.get(id);
 
 export function loudest(peaks) {
   let most = 0;
@@ -69,11 +70,12 @@ export function wantPeaks(ids) {
 
 /** Say that a clip is not what the list takes it for. */
 export function tellTrouble(id, error) {
-  failed.set(id, error);
+  untrue.set(id, error);
   arrived.send(id);
 }
 
 /** Try again what failed, after the library has changed. */
 export function forgetTroubles() {
   failed.clear();
+  untrue.clear();
 }

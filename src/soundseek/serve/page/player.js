@@ -1,5 +1,5 @@
 // Playing one sound: from its best window, looped, louder or softer, all at the same loudness.
-import { audioAddress } from "/assets/api.js";
+import { audioAddress, tryAudio } from "/assets/api.js";
 import { remember, remembered } from "/assets/storage.js";
 import { loudest, peaksOf } from "/assets/peaks.js";
 import { signal } from "/assets/signal.js";
@@ -13,6 +13,7 @@ audio.preload = "auto";
 audio.volume = remembered("volume", 1);
 
 const changed = signal();
+/** Sent with {item, error} when a sound cannot be played. */
 const failed = signal();
 let item = null;
 let looped = remembered("loop", false);
@@ -20,6 +21,7 @@ let normalised = remembered("normalise", false);
 let context = null;
 let gain = null;
 let ticking = 0;
+let again = null;
 
 function bestWindow() {
   return item && item.end_s > item.start_s ? [item.start_s, item.end_s] : [0, item?.duration_s ?? 0];
@@ -58,7 +60,7 @@ async function start() {
   try {
     await audio.play();
   } catch (error) {
-    if (error.name === "NotAllowedError") failed.send(new Error("The browser wants a click before it plays sound."));
+    if (error.name === "NotAllowedError") failed.send({ item, error: new Error("The browser wants a click before it plays sound.") });
   }
 }
 
@@ -72,8 +74,27 @@ audio.addEventListener("ended", () => {
   if (looped) player.play(item);
   else changed.send("state");
 });
-audio.addEventListener("error", () => {
-  if (item) failed.send(new Error(`${item.name} cannot be played here.`));
+audio.addEventListener("error", async () => {
+  const asked = item;
+  if (!asked) return;
+  try {
+    await tryAudio(asked.id);
+  } catch (error) {
+    failed.send({ item: asked, error });
+    return;
+  }
+  if (asked !== item) return;
+  // The server had asked for a pause, or the line broke: once more.
+  if (again !== asked.id) {
+    again = asked.id;
+    audio.src = audioAddress(asked.id);
+    player.play(asked);
+  } else {
+    failed.send({ item: asked, error: new Error("The browser cannot decode it.") });
+  }
+});
+audio.addEventListener("playing", () => {
+  again = null;
 });
 
 export const player = {
