@@ -73,7 +73,7 @@ TOKEN_VARIABLE = "SOUNDSEEK_TOKEN"
 @click.option(
     "--rate",
     type=click.IntRange(min=0),
-    default=600,
+    default=3000,
     show_default=True,
     help="Requests a minute for each client; 0 for any number.",
 )

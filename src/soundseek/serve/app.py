@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -107,6 +106,5 @@ def _named(places: tuple[str, ...]) -> list[Any]:
     found = []
     for place in places:
         module, _, attribute = place.partition(":")
-        if find_spec(module) is not None:
-            found.append(getattr(import_module(module), attribute))
+        found.append(getattr(import_module(module), attribute))
     return found

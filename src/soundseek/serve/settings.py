@@ -52,7 +52,7 @@ class Settings:
     max_batch: int = 100
     max_export_sounds: int = 5000
     max_export_bytes: int = 2 * GIB
-    requests_per_minute: int = 600
+    requests_per_minute: int = 3000
     concurrent_searches: int = 4
     concurrent_decodes: int = 2
     upload_ttl_s: float = 900.0
