@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
+from soundseek.errors import DataError
 from soundseek.lab.captioning.events import event_steps
 from soundseek.lab.captioning.heard import heard_once, weights_mark
 from soundseek.lab.captioning.hearing import with_events
@@ -28,8 +29,9 @@ class Part:
     """Clips of one split. `heard` is what a frozen encoder makes of them, `events` what a tagger
     hears at the same steps; without `heard`, `sounds` are heard in every batch.
 
-    `unreadable`: id → reason of clips that were left out when they were decoded. Behind the clips
-    of sounds stand those of texts alone, in a part to learn from (`texts` of them).
+    `unreadable`: id → reason of clips that were left out when they were decoded or heard. Behind
+    the clips of sounds stand those of texts alone, in a part to learn from (`texts` of them);
+    `sounds` are then not asked for.
     """
 
     clips: list[Clip]
@@ -95,17 +97,35 @@ def prepare_part(
         on_progress=now_and_then(lambda line: say(f"hearing {name}: {line}")),
     )
     if unread:
-        kept = [i for i, clip in enumerate(clips) if clip.id not in unread]
-        for clip_id, reason in unread.items():
-            say(f"left out {clip_id}: {reason}")
-        clips = [clips[i] for i in kept]
-        heard = SoundSequences(heard.steps, heard.starts[kept], heard.counts[kept])
+        _tell(name, unread, len(clips), say)
+        clips, heard = _without(unread, clips, heard)
         unreadable = {**unreadable, **unread}
     if recipe.audio.events is None:
         return Part(clips, sounds, heard, unreadable=unreadable)
     say(f"sound events of {name} (once)")
-    events = event_steps(clips, heard, recipe, encoder.seconds_per_step, cache)
+    events = event_steps(
+        clips,
+        heard,
+        recipe,
+        encoder.seconds_per_step,
+        cache,
+        model.device,
+        now_and_then(lambda line: say(f"sound events of {name}: {line}")),
+    )
     return Part(clips, sounds, heard, events, recipe.audio.events.form, unreadable=unreadable)
+
+
+def _without(
+    unread: Mapping[str, str], clips: list[Clip], heard: SoundSequences
+) -> tuple[list[Clip], SoundSequences]:
+    kept = [i for i, clip in enumerate(clips) if clip.id not in unread]
+    if not kept:
+        raise DataError(
+            f"none of {len(clips)} clips can be read; the first: {next(iter(unread.values()))}",
+            remedy="check the corpus: soundseek data check MANIFEST --deep",
+        )
+    chosen = SoundSequences(heard.steps, heard.starts[kept], heard.counts[kept])
+    return [clips[i] for i in kept], chosen
 
 
 def _decoded(
@@ -126,12 +146,16 @@ def _decoded(
         workers=recipe.run.workers,
         on_progress=now_and_then(lambda line: say(f"decoding {name}: {line}")),
     )
-    for clip_id, reason in store.failures.items():
-        say(f"left out {clip_id}: {reason}")
     if store.failures:
-        say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
+        _tell(name, store.failures, len(clips), say)
     kept, whole = store.without_failures(clips)
     return whole, kept, store.failures
+
+
+def _tell(name: str, left_out: Mapping[str, str], clips: int, say: Say) -> None:
+    for clip_id, reason in left_out.items():
+        say(f"left out {clip_id}: {reason}")
+    say(f"{len(left_out)} of {clips} clips of {name} are left out")
 
 
 def _resources(model: CaptioningModel) -> Any:

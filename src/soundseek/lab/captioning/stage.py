@@ -41,13 +41,14 @@ class Learner(nn.Module):
     def forward(self, lesson: Lesson) -> Mapping[str, Tensor]:
         """The term of a lesson. Raises `DataError` where it is not finite."""
         sequence, mask = sound_of(self._model[0], lesson)
-        loss = self.captioner.loss(
+        sums, counts = self.captioner.token_losses(
             sequence,
             mask,
             lesson.ids.to(sequence.device),
             label_smoothing=self._objective.label_smoothing,
             pads_in_loss=self._objective.pads_in_loss,
         )
+        loss = sums.sum() / (counts.sum() if lesson.tokens is None else lesson.tokens)
         if not bool(torch.isfinite(loss)):
             raise DataError(f"{TERM} is {loss.item()}")
         return {TERM: loss}
@@ -116,6 +117,8 @@ class CaptioningStage(TrainingStage[Lesson]):
         with torch.no_grad(), self.fabric.autocast():
             for pairs in self._judged_batches()[own]:
                 lesson = self.judged.plain(pairs)
+                if not lesson.clips:
+                    continue
                 sequence, mask = sound_of(self.model, lesson)
                 sums, counts = self.model.captioner.token_losses(
                     sequence,
@@ -123,9 +126,14 @@ class CaptioningStage(TrainingStage[Lesson]):
                     lesson.ids.to(sequence.device),
                     pads_in_loss=self.recipe.objective.pads_in_loss,
                 )
-                total += torch.stack([sums.sum().double(), counts.sum().double()]).cpu()
+                total += torch.stack([sums.sum().cpu(), counts.sum().cpu()]).double()
         if self.fabric.world_size > 1:
             total = reduced(self.fabric, total, "sum").cpu()
+        if not total[1]:
+            raise DataError(
+                f"none of the {len(self.validation.clips)} clips of validation can be read",
+                remedy="check the corpus: soundseek data check MANIFEST --deep",
+            )
         loss = total[0] / total[1]
         return {"loss": float(loss), "perplexity": float(loss.exp())}
 

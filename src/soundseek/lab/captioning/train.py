@@ -12,19 +12,20 @@ import torch
 from lightning_fabric import Fabric
 
 from soundseek.lab.captioning.build import build_model, rebuild_model
+from soundseek.lab.captioning.clips import captioned_sets
+from soundseek.lab.captioning.decoding import allowed_words
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.prepare import Part, prepare_part
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.captioning.scoring import score_run
 from soundseek.lab.captioning.stage import FIGURES, TERM, CaptioningStage
-from soundseek.lab.captioning.texts import with_texts
+from soundseek.lab.captioning.texts import captions_without_sounds, with_texts
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.texts import read_captions_csv
 from soundseek.lab.links import linked
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.reporting.report import tell_report
-from soundseek.lab.retrieval.clips import ClipSets, clip_sets
+from soundseek.lab.retrieval.clips import ClipSets
 from soundseek.lab.run_clips import write_clips
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.training.kept import KEPT, stage_file
@@ -72,8 +73,10 @@ class _Training:
 
     def run(self) -> None:
         saved = self.folder.saved()
-        clips = clip_sets(self.recipe.data, self.recipe.seed, self.say)
+        clips = captioned_sets(self.recipe, self.say)
         model = self._model(clips, saved)
+        # A file that is missing shall not be missed at the end.
+        allowed_words(model.captioner, self.recipe.decoding)
         train = with_texts(self._part("training", clips.train, model), self.recipe, model, self.say)
         validation = self._part("validation", clips.validation, model)
         if saved is None and self.fabric.is_global_zero:
@@ -108,7 +111,8 @@ class _Training:
             return
         linked(self.folder.path / stage_file(_STAGE), self.folder.path / KEPT)
         if clips.test:
-            part = self._part("test", clips.test, model)
+            # By this process alone: the others are done.
+            part = prepare_part("test", clips.test, self.recipe, model, self.cache, self.say)
             score_run(self.folder.path, self.recipe, model, part, self.say)
         else:
             tell_report(self.folder.path, self.say)
@@ -131,11 +135,7 @@ class _Training:
     def _captions(self, clips: ClipSets) -> list[str]:
         """What tokens may be learnt from."""
         captions = {caption for clip in clips.train for caption in clip.captions}
-        if self.recipe.texts is not None:
-            folder = Path(self.recipe.data.folder)
-            for name in self.recipe.texts.files:
-                captions.update(read_captions_csv(folder / name))
-        return sorted(captions)
+        return sorted(captions.union(captions_without_sounds(self.recipe)))
 
     def _note_clips(self, train: Part, validation: Part) -> None:
         if self.fabric.is_global_zero:
