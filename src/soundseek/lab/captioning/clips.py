@@ -44,7 +44,7 @@ def _worded(name: str, clips: list[Clip], recipe: CaptioningRecipe, say: Say) ->
         captions = tuple(one for one in clip.captions if has_words(one, recipe))
         lacking += len(clip.captions) - len(captions)
         if captions:
-            found.append(replace(clip, captions=captions) if lacking else clip)
+            found.append(replace(clip, captions=captions))
     if lacking:
         say(f"{name}: {lacking} captions hold no word and are left out")
     if clips and not found:
