@@ -47,7 +47,7 @@ def heard_part(make_clip: Callable[..., Any], make_store: Callable[..., Any]) ->
     from soundseek.lab.retrieval.sequences import SoundSequences
 
     def made(counts: Sequence[int], width: int = 4, events: int = 0, texts: int = 0) -> Any:
-        words = "a dog barks while rain falls on the roof".split()
+        words = ["a", "dog", "barks", "while", "rain", "falls", "on", "roofs"]
         clips = [
             make_clip(f"c{i}", [" ".join(words[: i % 8 + 1]), f"sound {i}"], duration_s=0.1 * count)
             for i, count in enumerate(counts)

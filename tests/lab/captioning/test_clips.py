@@ -19,9 +19,7 @@ NAME = "cmu2022/captioning_baseline"
 
 
 @pytest.fixture
-def rewritten(
-    small: Callable[..., Any], synthetic: Path, tmp_path: Path
-) -> Callable[..., Any]:
+def rewritten(small: Callable[..., Any], synthetic: Path, tmp_path: Path) -> Callable[..., Any]:
     """Return rewritten(captions) → the recipe on a corpus whose first training clip, or every one
     for `every`, has these."""
 

@@ -87,9 +87,7 @@ def test_another_tagger_listens_for_itself(
     assert len(taggings) == 4
 
 
-def test_other_steps_are_asked_for_anew(
-    small: Small, tmp_path: Path, taggings: list[int]
-) -> None:
+def test_other_steps_are_asked_for_anew(small: Small, tmp_path: Path, taggings: list[int]) -> None:
     found(small(NAME), tmp_path, 1, 3)
     assert found(small(NAME), tmp_path, 2, 2).counts.tolist() == [2, 2]
     assert len(taggings) == 4

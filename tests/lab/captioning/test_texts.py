@@ -23,7 +23,7 @@ Texts = Callable[..., Any]
 
 @pytest.fixture
 def texts(small: Callable[..., Any], tmp_path: Path) -> Texts:
-    """Return texts(*rows, **settings) → the recipe with these rows of two captions each in a file."""
+    """Return texts(*rows, **settings) → the recipe with rows of two captions each in a file."""
 
     def made(*rows: str, seed: int = 1, **settings: Any) -> Any:
         lines = ["caption_1,caption_2", *rows]

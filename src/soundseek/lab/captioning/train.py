@@ -130,6 +130,8 @@ class _Training:
         else:
             self.say(f"building {self.recipe.audio.encoder} and the captioner")
             model = build_model(self.recipe, self._captions(clips))
+        if self.fabric.world_size > 1 and self.fabric.device.type == "cuda":
+            torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return model.to(self.fabric.device)
 
     def _captions(self, clips: ClipSets) -> list[str]:
