@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from soundseek.audio.quiet import native_messages_silenced
+from soundseek.cli.caption_run import Describe, check_alone, opened_run
 from soundseek.cli.captions import Outcome, Output, Printer, sidecar_of, write_sidecar
 from soundseek.cli.exits import DONE, DONE_WITH_FAILURES, WRONG_USE
 from soundseek.cli.options import example, json_option, model_option, seconds
@@ -37,6 +38,7 @@ _TOGETHER = 16
         "soundseek caption ~/sounds --csv > captions.csv",
         "soundseek caption interview.mp3 --windows",
         "soundseek caption ~/sounds --sidecar",
+        "soundseek caption rain.wav --run runs/cmu-captioning-baseline",
     )
 )
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
@@ -64,7 +66,15 @@ _TOGETHER = 16
 @click.option(
     "--captioner", metavar="NAME", help="Name or path of a captioner, see 'soundseek models list'."
 )
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="RUN",
+    help="The folder of a captioning run, to describe by its model (needs the extra lab).",
+)
+@click.pass_context
 def caption(
+    context: click.Context,
     files: Sequence[str],
     windows: bool,
     every: float | None,
@@ -79,6 +89,7 @@ def caption(
     words: str | None,
     model: str | None,
     captioner: str | None,
+    run: Path | None,
 ) -> int:
     """Describe sounds in words: a sentence for each FILE.
 
@@ -97,19 +108,27 @@ def caption(
     if every is not None and not every > 0:
         raise click.UsageError("--every 0 is no length; give seconds, such as 10")
     chosen = _method(beams, greedy, nucleus, seed)
-    allowed = None if words is None else _read_words(words)
-    speaker, bundle = _opened(captioner, model)
-    decoding = _decoding(speaker, chosen, allowed)
-    every_s = every if every is not None else PARTS_S if windows else None
+    if run is None:
+        every_s = every if every is not None else PARTS_S if windows else None
+        names, describe_files = _bundled(captioner, model, chosen, words, every_s)
+    else:
+        check_alone(
+            context,
+            windows=windows,
+            every=every is not None,
+            model=model is not None,
+            captioner=captioner is not None,
+        )
+        names, describe_files = opened_run(run, chosen, words)
 
     paths, problems = _sounds(files)
     kept = [path for path in paths if sidecar and not force and os.path.lexists(sidecar_of(path))]
     wanted = [path for path in paths if path not in set(kept)]
-    printer = Printer(output, bundle.name, speaker.name)
+    printer = Printer(output, *names)
     for problem in problems:
         printer.take(problem)
     with native_messages_silenced(), _watching(output, len(wanted)) as on_progress:
-        for outcome in _outcomes(wanted, bundle, speaker, decoding, every_s, on_progress):
+        for outcome in describe_files(wanted, on_progress):
             printer.take(outcome)
             if sidecar and outcome.description is not None:
                 failure = write_sidecar(outcome.path, outcome.description.caption, force=force)
@@ -142,6 +161,24 @@ def _method(
     if greedy:
         return {"method": "greedy"}
     return {} if beams is None else {"beams": beams}
+
+
+def _bundled(
+    captioner: str | None,
+    model: str | None,
+    chosen: dict[str, object],
+    words: str | None,
+    every_s: float | None,
+) -> tuple[tuple[str, str], Describe]:
+    """Return the names of model and captioner, and what describes files by them."""
+    allowed = None if words is None else _read_words(words)
+    speaker, bundle = _opened(captioner, model)
+    decoding = _decoding(speaker, chosen, allowed)
+
+    def describe_files(paths: Sequence[str], on_progress: OnProgress) -> Iterator[Outcome]:
+        return _outcomes(paths, bundle, speaker, decoding, every_s, on_progress)
+
+    return (bundle.name, speaker.name), describe_files
 
 
 def _read_words(name: str) -> frozenset[str]:

@@ -23,6 +23,9 @@ _LISTED = 10
 COMMANDS: Mapping[str, Entry] = MappingProxyType(
     {
         "retrieval": Entry(f"{_HERE}:retrieval", "Files of predictions against the truth."),
+        "captions": Entry(
+            "soundseek.cli.evaluate_captions:captions", "Captions against people's captions."
+        ),
         "run": Entry("soundseek.cli.evaluate_run:run", "A run, an ensemble or a model on clips."),
         "submission": Entry(
             "soundseek.cli.evaluate_submission:submission", "Files for a DCASE challenge."

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from soundseek.cli.evaluate_captioner import check_options, evaluate_captioner, is_captioning_run
 from soundseek.cli.extras import needing_lab
 from soundseek.cli.figures import print_figures
 from soundseek.cli.options import example, json_option
@@ -96,8 +97,12 @@ def run(
     """Score RUN: a run's folder, an ensemble, a folder of similarities, or a model.
 
     A model (its name or path) has no clips of its own: name some by --corpus or --manifest.
+    A captioning run is scored by its captions: BLEU, METEOR, ROUGE-L, CIDEr.
     """
     other = _other(corpus, root, manifest, split)
+    captioners = [one for one in runs if is_captioning_run(one)]
+    if captioners:
+        check_options(out_of_fold=out_of_fold, rerank=rerank is not None, save=save is not None)
     if out_of_fold:
         if other is not None or rerank is not None or save is not None:
             raise click.UsageError("--out-of-fold goes with no other clips, --rerank or --save")
@@ -109,6 +114,9 @@ def run(
         raise click.UsageError("--mix belongs to --rerank")
     if len(runs) > 1:
         raise click.UsageError(f"{len(runs)} runs are named: only --out-of-fold takes several")
+    if captioners:
+        evaluate_captioner(runs[0], part, other, as_json=as_json)
+        return
     with needing_lab():
         from soundseek.lab.evaluate import plain
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from soundseek.metrics.dcase import Evaluation
 
 _DIGITS = 6
+_FORMS = {"medR": ".1f", "vocabulary": ",.0f"}
 
 
 def document_of(found: Sequence[Evaluation], other: Path | None, seed: int) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def print_figures(part: Mapping[str, Any]) -> None:
         heading += ["other", "difference", "95 % interval", "p"]
     rows = [heading]
     for name, figure in part["metrics"].items():
-        form = ".1f" if name == "medR" else ".4f"
+        form = _FORMS.get(name, ".4f")
         row = [name, *_cells(figure, form)]
         if comparison is not None:
             theirs = comparison["metrics"].get(name)

@@ -17,11 +17,11 @@ from soundseek.cli.terminal import say, say_json
 @click.argument("run", type=click.Path(path_type=Path, file_okay=False))
 @json_option
 def report(run: Path, as_json: bool) -> None:
-    """Write report.md, report.html, plots and worst-queries.html into the folder of RUN.
+    """Write report.md, report.html, plots and a page to listen to into the folder of RUN:
+    worst-queries.html, or captions.html of a captioning run.
 
     A training writes them at its end. Nothing but the folder is needed: a run that is not done has
-    a report of what is there. The worst queries can be listened to while the sounds are where the
-    run heard them.
+    a report of what is there. That page plays the sounds while they are where the run heard them.
     """
     with needing_lab():
         from soundseek.lab.reporting.report import make_report

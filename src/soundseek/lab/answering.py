@@ -77,7 +77,10 @@ def _run_scores(run: Path, clips: list[Clip], queries: Sequence[str], say: Say) 
     from soundseek.lab.retrieval.evaluation import listening_device
     from soundseek.lab.retrieval.prepare import prepare_part
     from soundseek.lab.retrieval.trained import load_trained
+    from soundseek.lab.run_folder import RunFolder
+    from soundseek.lab.systems import check_ranking
 
+    check_ranking(RunFolder(run).document(), f"the run in {run}")
     trained = load_trained(run)
     model = trained.model.to(listening_device(trained))
     with tempfile.TemporaryDirectory() as cache:

@@ -82,9 +82,11 @@ def _is_bundle(place: Path) -> bool:
 def _run_on(run: Path, other: OtherClips, say: Say) -> Similarities:
     from soundseek.lab.choices import chosen, placed
     from soundseek.lab.run_folder import RunFolder
-    from soundseek.lab.systems import SYSTEMS
+    from soundseek.lab.systems import SYSTEMS, check_ranking
 
-    name = str(RunFolder(run).document()["system"])
+    document = RunFolder(run).document()
+    check_ranking(document, f"the run in {run}")
+    name = str(document["system"])
     heard = chosen(SYSTEMS, name, "system").similarities
     if heard is None:
         raise DataError(

@@ -40,6 +40,7 @@ class System(NamedTuple):
     (recipe, say, limit_bytes=) → what it `Rehearsed`, or None.
 
     Where no bundle can be made, `export` is None and `no_export` is why, and what to do instead.
+    `no_ranking`: as that, of a system that ranks no clips; all others do.
     """
 
     recipe: str
@@ -50,6 +51,7 @@ class System(NamedTuple):
     rehearse: str
     find_batch: str | None = None
     no_export: tuple[str, str] = ("", "")
+    no_ranking: tuple[str, str] | None = None
 
 
 class Rehearsed(Protocol):
@@ -110,6 +112,12 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
             None,
             "soundseek.lab.captioning.export:export_run",
             "soundseek.lab.captioning.rehearsal:rehearse",
+            no_ranking=(
+                "writes captions and ranks no clips",
+                "train it by soundseek train, score its captions by soundseek evaluate run, and "
+                "compare two runs by soundseek evaluate captions A/captions.csv --compare "
+                "B/captions.csv",
+            ),
         ),
         "caption_match": System(
             "soundseek.lab.retrieval.caption_match:CaptionMatchRecipe",
@@ -181,8 +189,9 @@ def find_batch(
     place = _system_of(recipe).find_batch
     if place is None:
         raise RecipeError(
-            f"batches of {recipe.name} cannot be tried",
-            remedy="find the batch of a retrieval recipe, such as a member of an ensemble",
+            f"batches of {recipe.name} cannot be tried: its system is {_name_of(recipe)}",
+            remedy="find the batch of a retrieval recipe, such as a member of an ensemble; a "
+            "captioning recipe needs less memory with a larger optimiser.accumulate",
         )
     found: Rehearsed = placed(place)(recipe, say, limit_bytes=limit_bytes)
     return found
@@ -201,6 +210,7 @@ def similarities(run_folder: Path, *, part: str = "test", say: Say = print) -> S
     document = RunFolder(run_folder).document()
     if kept.is_dir():
         return open_similarities(kept)
+    check_ranking(document, f"the run in {run_folder}")
     place = chosen(SYSTEMS, str(document["system"]), "system").similarities
     if place is None:
         raise DataError(
@@ -210,6 +220,14 @@ def similarities(run_folder: Path, *, part: str = "test", say: Say = print) -> S
     found: Similarities = placed(place)(run_folder, say, part=part)
     found.save(kept)
     return found
+
+
+def check_ranking(document: Mapping[str, Any], what: str) -> None:
+    """Raises `DataError` where a recipe's system ranks no clips; `what` it is the recipe of."""
+    system = SYSTEMS.get(str(document.get("system")))
+    if system is not None and system.no_ranking is not None:
+        why, instead = system.no_ranking
+        raise DataError(f"{what} {why}", remedy=instead)
 
 
 def export(
@@ -253,7 +271,11 @@ def small(recipe: RecipeBase, folder: Path) -> RecipeBase:
 
 
 def _system_of(recipe: RecipeBase) -> System:
-    return SYSTEMS[recipe.system]  # type: ignore[attr-defined]
+    return SYSTEMS[_name_of(recipe)]
+
+
+def _name_of(recipe: RecipeBase) -> str:
+    return str(recipe.system)  # type: ignore[attr-defined]
 
 
 __all__ = [
@@ -261,6 +283,7 @@ __all__ = [
     "Rehearsal",
     "Rehearsed",
     "System",
+    "check_ranking",
     "export",
     "find_batch",
     "load_recipe",

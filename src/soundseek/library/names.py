@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 GENERATED_TRUST = 0.1
 """What a word in a generated caption counts, where one that people wrote counts 1. Measured (see
-docs/captioning.md): 0.25 costs more than its words are worth beside their meaning."""
+docs/captioning-library.md): 0.25 costs more than its words are worth beside their meaning."""
 
 # Words that name no sound. A list, since in a small library no word is frequent enough to show.
 _GRAMMAR = """

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 Document = dict[str, Any]
 
@@ -81,6 +82,100 @@ def run_folder(tmp_path: Path, found: Any) -> Callable[..., Path]:
         )
         found.save(folder / "similarities" / "test")
         scores = {"recipe": "test/hand", "seed": 7, **measured(found), "published": None}
+        (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
+        return folder
+
+    return made
+
+
+CAPTIONED: Document = {
+    "aeroplane": ("a plane flies <past>", ["a plane flies past", "an aeroplane passes"]),
+    "b&b": ("a dog barks", ["a dog barks loudly", "someone barks | like a dog"]),
+    "cat": ("a dog barks", ["a cat meows", "the sound of a cat"]),
+    "door": ("a door slams shut", ["a door slams shut", "somebody shuts a door"]),
+    "egg": ("", ["an egg breaks", "eggs are broken in a pan"]),
+}
+
+
+@pytest.fixture
+def captioning_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Return captioning_run(**changes of its recipe) → the folder of a run of five test clips: the
+    caption of `door` is right, that of `egg` is empty, the second validation is the best. Without
+    Java, which takes seconds."""
+    monkeypatch.setattr("soundseek.metrics.captions.evaluation.find_java", lambda: None)
+
+    def made(**changes: Any) -> Path:
+        folder, data = tmp_path / "captioning", tmp_path / "data"
+        folder.mkdir(exist_ok=True)
+        data.mkdir(exist_ok=True)
+        recipe = {
+            "system": "captioning",
+            "name": "test/captions <made>",
+            "description": "by hand",
+            "seed": 5,
+            "published": {
+                "source": "a paper",
+                "on": "clotho/evaluation",
+                "epochs": 3,
+                "scores": {"bleu_1": 0.5, "spider": 0.2},
+            },
+            "data": {"test": [{"corpus": "clips", "root": str(data), "split": "test"}]},
+            "optimiser": {"select": "best", "epochs": 20},
+        }
+        (folder / "recipe.json").write_text(json.dumps(recipe | changes), encoding="utf-8")
+        write_table(
+            folder / "metrics.csv",
+            ["step", "stage", "epoch", "seconds", "learning_rate", "loss", "cross_entropy"],
+            [[s, "train", s / 3, s, 1e-3, 5.0 / s, 5.0 / s] for s in (3, 6, 9)],
+        )
+        write_table(
+            folder / "validation.csv",
+            ["step", "stage", "loss", "perplexity"],
+            [[3, "train", 2.0, 7.389], [6, "train", 1.0, 2.718], [9, "train", 1.5, 4.482]],
+        )
+        write_table(
+            folder / "captions.csv",
+            ["id", "prediction", "reference_1", "reference_2"],
+            [[clip, caption, *right] for clip, (caption, right) in CAPTIONED.items()],
+        )
+        rows = [
+            {
+                "id": clip,
+                "file": f"{place} #{place}.wav",
+                "duration_s": 0.5,
+                "captions": right,
+                "source": "s",
+                "split": "test",
+                "licence": "CC0",
+                "group": clip,
+                "caption_quality": 2,
+            }
+            for place, (clip, (_, right)) in enumerate(CAPTIONED.items())
+        ]
+        for row in rows:
+            soundfile.write(data / row["file"], np.zeros(4000, np.float32), 8000)
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (data / "clips.jsonl").write_text(lines, encoding="utf-8")
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def captioning_scores(captioning_run: Callable[..., Path]) -> Callable[..., Path]:
+    """As `captioning_run`, with a scores.json in which nothing is as it would be computed."""
+
+    def made(**changes: Any) -> Path:
+        folder = captioning_run(**changes)
+        scores = {
+            "seed": 5, "clips": 5, "n": 5,
+            "metrics": {
+                "bleu_1": {"value": 0.123, "ci95": [0.1, 0.2]},
+                "cider": {"value": 0.456, "ci95": [0.4, 0.5]},
+                "vocabulary": {"value": 1234.0, "ci95": None},
+            },
+            "missing": {"meteor": "needs Java", "spice": "no parser", "spider": "no parser"},
+        }  # fmt: skip
         (folder / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
         return folder
 

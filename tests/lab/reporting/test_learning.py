@@ -59,3 +59,26 @@ def test_runs_of_a_step_or_two_can_be_drawn(run_folder: Made, rows: int) -> None
     assert run.losses[0] == Row(1, "train", run.losses[0].values)
     drawn(lambda figure: learning.draw_losses(figure, run))
     drawn(lambda figure: learning.draw_validations(figure, run))
+
+
+def test_the_validation_loss_of_a_captioner_has_a_scale_of_perplexity(
+    captioning_run: Made,
+) -> None:
+    run = read_run(captioning_run())
+    svg = drawn(lambda figure: learning.draw_validation_losses(figure, run))
+    for word in ("Validation loss", "loss, mean over tokens", "perplexity", "5", "kept", "step"):
+        assert word in words(svg)
+    (axes,) = axes_of(lambda figure: learning.draw_validation_losses(figure, run)).axes
+    kept = next(line for line in axes.lines if line.get_label() == "kept")
+    assert (list(kept.get_xdata()), list(kept.get_ydata())) == ([6], [1.0])
+    loss = next(line for line in axes.lines if line.get_label() == "loss")
+    assert list(loss.get_ydata()) == [2.0, 1.0, 1.5]
+
+
+@pytest.mark.parametrize("losses", [["nan"], [0.001], [0.0, 300.0], ["nan", 5.0]])
+def test_any_validation_loss_can_be_drawn(captioning_run: Made, losses: list[object]) -> None:
+    folder = captioning_run()
+    lines = [f"{step},train,{loss},1" for step, loss in enumerate(losses, start=1)]
+    text = "\n".join(["step,stage,loss,perplexity", *lines]) + "\n"
+    (folder / "validation.csv").write_text(text, encoding="utf-8")
+    drawn(lambda figure: learning.draw_validation_losses(figure, read_run(folder)))

@@ -18,25 +18,13 @@ from soundseek.lab.environment import write_environment
 from soundseek.lab.reporting.report import make_report, write_report
 from soundseek.lab.run_clips import write_clips
 from support.pages import read_page
+from support.report_tables import tables
 from support.retrieval import silent
 
 pytestmark = pytest.mark.lab
 
 Made = Callable[..., Path]
 PLOTS = {"loss.svg", "validation.svg", "recall.svg", "similarity.svg", "ranks.svg"}
-
-
-def tables(report: Path) -> dict[str, dict[str, list[str]]]:
-    """Heading → first cell → the other cells of a report's tables."""
-    found: dict[str, dict[str, list[str]]] = {}
-    heading = ""
-    for line in report.read_text(encoding="utf-8").splitlines():
-        if line.startswith("#"):
-            heading = line.lstrip("# ")
-        elif line.startswith("| ") and not line.startswith("| ---"):
-            first, *cells = [cell.strip() for cell in line.strip("|").split(" | ")]
-            found.setdefault(heading, {})[first] = cells
-    return found
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -231,3 +219,26 @@ def test_the_embedded_model_has_neither_stages_nor_a_best(run_folder: Made) -> N
     shutil.rmtree(folder / "similarities")
     text = write_report(folder, silent).read_text(encoding="utf-8")
     assert "scored when it is exported: `soundseek export RUN`" in text
+
+
+def test_a_captioning_run_has_figures_and_examples_and_no_ranking(
+    captioning_scores: Made,
+) -> None:
+    folder = captioning_scores()
+    (folder / "worst-queries.html").write_text("of another run", encoding="utf-8")
+    made = make_report(folder, silent)
+    text = made.path.read_text(encoding="utf-8")
+    for word in ("Text → audio", "queries", "mAP@10", "R@1"):
+        assert word not in text
+    assert {path.name for path in (folder / "plots").iterdir()} == {"loss.svg", "validation.svg"}
+    assert (folder / "captions.html").is_file()
+    assert not (folder / "worst-queries.html").exists()
+    assert made.figures["kept"] == {"train": {"step": 6, "loss": 1.0, "perplexity": 2.718}}
+    assert made.figures["metrics"]["cider"] == {"value": 0.456, "ci95": [0.4, 0.5]}
+    assert made.figures["missing"]["spice"] == "no parser"
+    assert (made.figures["n"], made.figures["test_set"]) == (5, "clips/test")
+    assert tables(made.path)["Training"]["train"] == ["9", "3.00", "9.0 s", "0.5556", "6", "1.0000"]
+    assert tables(made.path)["Data"]["test"][:3] == ["5", "10", ""]
+    before = contents(folder)
+    write_report(folder, silent)
+    assert contents(folder) == before

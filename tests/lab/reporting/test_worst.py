@@ -10,7 +10,8 @@ import pytest
 pytest.importorskip("torch")
 
 from soundseek.lab.reporting.figures import first_ranks
-from soundseek.lab.reporting.worst import address, worst_queries
+from soundseek.lab.reporting.listening import address
+from soundseek.lab.reporting.worst import worst_queries
 from soundseek.lab.reporting.worst_page import worst_page
 from soundseek.lab.similarities import ListedSound, Similarities
 from soundseek.metrics import relevant_positions

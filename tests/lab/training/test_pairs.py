@@ -130,3 +130,16 @@ def test_batches_of_a_bucket_come_in_any_order(make_clip: MakeClip) -> None:
     made = PairOrder(clips, each=True, batch=4, seed=0, bucket=10)
     firsts = {min(pair.clip for pair in made.epoch(epoch)[0]) for epoch in range(12)}
     assert len(firsts) > 3
+
+
+def test_a_bucket_may_go_by_the_captions(make_clip: MakeClip) -> None:
+    """Of a clip with captions of several lengths, each goes with its like."""
+    clips = [make_clip(f"c{i}", ["x" * (1 + i), "y" * (60 - i)]) for i in range(30)]
+    made = PairOrder(clips, each=True, batch=6, seed=0, bucket=10, long="caption")
+    for some in made.epoch(1):
+        lengths = [len(clips[pair.clip].captions[pair.caption]) for pair in some]
+        assert max(lengths) - min(lengths) <= 6
+    (plain,) = PairOrder(clips, each=True, batch=60, seed=0).epoch(1)
+    assert {(p.clip, p.caption) for some in made.epoch(1) for p in some} == {
+        (p.clip, p.caption) for p in plain
+    }

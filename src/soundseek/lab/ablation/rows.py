@@ -20,7 +20,7 @@ from soundseek.lab.recipe_files import (
     validated,
 )
 from soundseek.lab.shipped import read_mapping, shipped, shipped_names
-from soundseek.lab.systems import recipe_of
+from soundseek.lab.systems import check_ranking, recipe_of
 
 ABLATIONS: Final = Path(__file__).parent.parent.parent / "ablations"
 _FILE_NAME: Final = re.compile(r"[\w-][\w.-]*")
@@ -115,9 +115,11 @@ def systems_of(
     A row's recipe that extends the one that the rows are `of` changes what it changes there,
     whatever the overrides say: what a row leaves out stays out. One that does not extend it is
     taken whole, the overrides over it.
-    Raises `RecipeError` with the problems of every row.
+    Raises `RecipeError` with the problems of every row, `DataError` for a system that ranks no
+    clips: rows are compared by their rankings.
     """
     base = read_recipe_file(find_recipe(recipe), overrides, differences)
+    check_ranking(base, recipe)
     made: list[System] = []
     problems: list[str] = []
     for row in rows.rows:
@@ -127,6 +129,7 @@ def systems_of(
         except RecipeError as error:
             problems.append(str(error))
             continue
+        check_ranking(full, f"the row {row.name}")
         same = [one.name for one in made if _essence(one.document) == _essence(full)]
         made.append(
             System(

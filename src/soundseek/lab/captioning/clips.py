@@ -22,9 +22,9 @@ def captioned_sets(recipe: CaptioningRecipe, say: Say) -> ClipSets:
     """
     sets = clip_sets(recipe.data, recipe.seed, say)
     return ClipSets(
-        _worded("train", sets.train, recipe, say),
-        _worded("validation", sets.validation, recipe, say),
-        _worded("test", sets.test, recipe, say),
+        with_words("train", sets.train, recipe, say),
+        with_words("validation", sets.validation, recipe, say),
+        with_words("test", sets.test, recipe, say),
     )
 
 
@@ -38,7 +38,11 @@ def has_words(caption: str, recipe: CaptioningRecipe) -> bool:
     )
 
 
-def _worded(name: str, clips: list[Clip], recipe: CaptioningRecipe, say: Say) -> list[Clip]:
+def with_words(name: str, clips: list[Clip], recipe: CaptioningRecipe, say: Say) -> list[Clip]:
+    """The clips of the part `name` with their captions that hold words; those that have any.
+
+    Raises `DataError` where none is left.
+    """
     found, lacking = [], 0
     for clip in clips:
         captions = tuple(one for one in clip.captions if has_words(one, recipe))

@@ -30,11 +30,12 @@ from soundseek.lab.captioning.clips import captioned_sets
 from soundseek.lab.captioning.graphs import decoder_graph, memory_graph
 from soundseek.lab.captioning.prepare import Part, prepare_part
 from soundseek.lab.captioning.recipe import Decoding
-from soundseek.lab.captioning.scoring import figures_of, scored
+from soundseek.lab.captioning.scoring import scored
 from soundseek.lab.captioning.trained import Trained, load_trained
 from soundseek.lab.credits import licences
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.retrieval.card import ATTRIBUTION, has_authors
+from soundseek.lab.run_captions import caption_figures
 from soundseek.lab.run_folder import RunFolder
 
 Say = Callable[[str], None]
@@ -172,4 +173,5 @@ def _measured(captioner: Captioner, part: Part, say: Say) -> dict[str, Any]:
         return {}
     for metric, why in found.missing.items():
         say(f"without {metric}: {why}")
-    return {"test": {"n": found.n, "metrics": figures_of(found)}}
+    figures = caption_figures(found)
+    return {"test": {"n": figures["n"], "metrics": figures["metrics"]}}

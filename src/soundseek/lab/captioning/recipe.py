@@ -157,6 +157,7 @@ class Decoding(Section):
     exported. There a caption always begins with the start of a sentence, which does not count for
     its length and is not written again; beams go on until none can come to a better caption,
     rather than until as many captions are complete; and what is cut at `max_tokens` has no end.
+    (What is drawn from a nucleus differs all the same.)
     """
 
     method: Literal["beam", "greedy", "nucleus"] = "beam"
@@ -340,14 +341,6 @@ def _decoding_problems(decoding: Decoding, positions: int) -> list[_Impossible]:
                 ("decoding", "min_tokens"),
                 f"it must be below decoding.max_tokens, {decoding.max_tokens}",
                 decoding.min_tokens,
-            )
-        )
-    if decoding.search == "runtime" and decoding.method == "nucleus":
-        found.append(
-            _Impossible(
-                ("decoding", "search"),
-                "a nucleus is drawn by other numbers there: set it to baseline",
-                decoding.search,
             )
         )
     if decoding.max_tokens > positions:

@@ -6,7 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from soundseek.lab.progress import now_and_then
 from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.retrieval.embedding import at_least
 from soundseek.lab.retrieval.waveforms import padded
+from soundseek.lab.run_captions import caption_figures
 from soundseek.lab.run_folder import CAPTIONS, SCORES
 from soundseek.metrics.captions import CaptionEvaluation, evaluate_captions
 
@@ -97,14 +98,6 @@ def scored(clips: Sequence[Clip], captions: Sequence[str]) -> CaptionEvaluation:
     )
 
 
-def figures_of(found: CaptionEvaluation) -> dict[str, Any]:
-    """What was found, by metric, as JSON holds it."""
-    return {
-        name: {"value": one.value, "ci95": None if one.ci95 is None else list(one.ci95)}
-        for name, one in found.metrics.items()
-    }
-
-
 def write_captions_file(path: Path, clips: Sequence[Clip], captions: Sequence[str]) -> None:
     """id, prediction, reference_1, … of each clip: what `soundseek evaluate captions` and
     caption-then-match recipes read."""
@@ -122,10 +115,7 @@ def _write_scores(path: Path, recipe: CaptioningRecipe, found: CaptionEvaluation
     document = {
         "recipe": recipe.name,
         "seed": recipe.seed,
-        "clips": found.n,
-        "n": found.n,
-        "metrics": figures_of(found),
-        "missing": dict(found.missing),
+        **caption_figures(found),
         "published": (
             None if recipe.published is None else recipe.published.model_dump(mode="json")
         ),

@@ -80,6 +80,8 @@ class CaptioningStage(TrainingStage[Lesson]):
             batch=settings.batch,
             seed=recipe.seed,
             bucket=recipe.data.bucket,
+            # What was heard before has few steps: padding is in the captions.
+            long="caption" if recipe.audio.frozen else "clip",
         )
         division = Division(fabric.global_rank, fabric.world_size, settings.accumulate)
         self.maker = LessonMaker(train, tokens, recipe, self.order, division)

@@ -7,22 +7,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from soundseek.lab.reporting import drawing
-from soundseek.lab.reporting.run import MONITOR, Row, Run
+from soundseek.lab.reporting import curves, drawing
+from soundseek.lab.reporting.run import Row, Run
 
 if TYPE_CHECKING:
-    from matplotlib.artist import Artist
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_Floats = NDArray[np.float64]
 _NOT_TERMS: Final = {"epoch", "seconds", "learning_rate", "skipped", "loss"}
-_POINTS: Final = 600
 _RECALLS: Final = (("R@1", "s", "--"), ("R@5", "^", "-."), ("R@10", "D", ":"))
 # Figures of a loss that differ by more are drawn on a logarithmic scale.
 _WIDE: Final = 50.0
+_MOST_LOSS: Final = 100.0
+_PERPLEXITIES: Final = tuple(digit * 10**power for power in range(6) for digit in (1, 2, 5))
 
 
 def draw_losses(figure: Figure, run: Run) -> None:
@@ -30,7 +28,7 @@ def draw_losses(figure: Figure, run: Run) -> None:
     rated = any("learning_rate" in row.values for row in run.losses)
     if rated:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        x, y = _line(run.losses, "learning_rate")
+        x, y = curves.points(run.losses, "learning_rate")
         lower.plot(x, y, color=drawing.INK, linewidth=1.2)
         lower.set(ylabel="learning rate", xlabel="step")
         lower.set_ylim(0, 1.2 * float(y.max(initial=0.0)) or 1.0)
@@ -41,11 +39,11 @@ def draw_losses(figure: Figure, run: Run) -> None:
     terms = _terms(run.losses)
     marker = "o" if len(run.losses) < 3 else ""
     for number, name in enumerate(terms):
-        x, y = _line(run.losses, name)
+        x, y = curves.points(run.losses, name)
         colour = drawing.COLOURS[number % len(drawing.COLOURS)]
         dashes = drawing.DASHES[(number + 1) % len(drawing.DASHES)]
         upper.plot(x, y, label=name, color=colour, linestyle=dashes, marker=marker, linewidth=1.3)
-    x, y = _line(run.losses, "loss")
+    x, y = curves.points(run.losses, "loss")
     upper.plot(x, y, label="loss", color=drawing.BLUE, marker=marker, linewidth=2.0)
     everything = np.array([row.values.get(name, math.nan) for row in run.losses for name in terms])
     everything = np.concatenate([everything, y])
@@ -53,17 +51,17 @@ def draw_losses(figure: Figure, run: Run) -> None:
     if positive.size and positive.min() > 0 and positive.max() > _WIDE * positive.min():
         upper.set(yscale="log")
     upper.set(title="Training loss", ylabel="loss, mean over steps")
-    _steps(upper, run.losses)
+    curves.step_axis(upper, run.losses)
     if terms:
-        figure.legend(*_ordered(upper), loc="outside right upper")
-    _stage_borders(upper, run.losses)
+        figure.legend(*curves.main_first(upper, "loss"), loc="outside right upper")
+    curves.stage_borders(upper, run.losses)
 
 
 def draw_validations(figure: Figure, run: Run) -> None:
     """Retrieval figures of the validation set by step; the model that was kept is marked."""
-    axes = figure.subplots()
+    axes, monitor = figure.subplots(), run.monitor.figure
     for (name, marker, dashes), colour in zip(_RECALLS, drawing.COLOURS, strict=False):
-        x, y = _line(run.validations, name)
+        x, y = curves.points(run.validations, name)
         if x.size:
             axes.plot(
                 x,
@@ -72,40 +70,56 @@ def draw_validations(figure: Figure, run: Run) -> None:
                 color=colour,
                 linestyle=dashes,
                 linewidth=1.3,
-                marker=_marker(marker, x),
+                marker=curves.marked(marker, x),
                 markersize=4,
             )
-    x, y = _line(run.validations, MONITOR)
+    x, y = curves.points(run.validations, monitor)
     axes.plot(
         x,
         y,
-        label=MONITOR,
+        label=monitor,
         color=drawing.BLUE,
         linewidth=2.0,
-        marker=_marker("o", x),
+        marker=curves.marked("o", x),
         markersize=4.5,
     )
-    kept = [row for row in run.kept().values() if MONITOR in row.values]
-    if kept:
-        axes.plot(
-            [row.step for row in kept],
-            [row.values[MONITOR] for row in kept],
-            label="kept",
-            linestyle="",
-            marker="*",
-            markersize=15,
-            color=drawing.BLUE,
-            markeredgecolor=drawing.INK,
-            markeredgewidth=0.8,
-            zorder=5,
-        )
+    curves.mark_kept(axes, run)
     axes.set(
         title="Validation, text → audio", xlabel="step", ylabel="share of queries", ylim=(0, None)
     )
     axes.yaxis.set_major_formatter(drawing.percent())
-    _steps(axes, run.validations)
-    figure.legend(*_ordered(axes), loc="outside right upper")
-    _stage_borders(axes, run.validations)
+    curves.step_axis(axes, run.validations)
+    figure.legend(*curves.main_first(axes, monitor), loc="outside right upper")
+    curves.stage_borders(axes, run.validations)
+
+
+def draw_validation_losses(figure: Figure, run: Run) -> None:
+    """Loss of the validation set by step, on the right as perplexity; the model that was kept is
+    marked."""
+    axes, monitor = figure.subplots(), run.monitor.figure
+    x, y = curves.points(run.validations, monitor)
+    marker = curves.marked("o", x)
+    axes.plot(x, y, label=monitor, color=drawing.BLUE, linewidth=2.0, marker=marker, markersize=4.5)
+    curves.mark_kept(axes, run)
+    axes.set(title="Validation loss", xlabel="step", ylabel="loss, mean over tokens")
+    curves.step_axis(axes, run.validations)
+    figure.legend(*curves.main_first(axes, monitor), loc="outside right upper")
+    curves.stage_borders(axes, run.validations)
+    right = axes.secondary_yaxis("right", functions=(_perplexity, _loss))
+    right.set_ylabel("perplexity")
+    low, high = (_perplexity(end) for end in axes.get_ylim())
+    ticks = [tick for tick in _PERPLEXITIES if low <= tick <= high]
+    if len(ticks) > 1:
+        right.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+
+
+def _perplexity(loss: ArrayLike) -> ArrayLike:
+    # An axis may ask far outside of its range, where there are no such numbers.
+    return np.asarray(np.exp(np.clip(loss, -_MOST_LOSS, _MOST_LOSS)))
+
+
+def _loss(perplexity: ArrayLike) -> ArrayLike:
+    return np.asarray(np.log(np.clip(perplexity, math.exp(-_MOST_LOSS), None)))
 
 
 def _terms(rows: Sequence[Row]) -> list[str]:
@@ -118,67 +132,3 @@ def _terms(rows: Sequence[Row]) -> list[str]:
         if np.isfinite(y).any() and not np.allclose(y, loss, equal_nan=True):
             terms.append(name)
     return terms
-
-
-def _line(rows: Sequence[Row], name: str) -> tuple[_Floats, _Floats]:
-    """Steps and values, thinned by means where there are more than a plot can show; a value that is
-    missing leaves a gap."""
-    x = np.array([row.step for row in rows if name in row.values], np.float64)
-    y = np.array([row.values[name] for row in rows if name in row.values], np.float64)
-    if np.isnan(y).all():
-        return x[:0], y[:0]
-    each = math.ceil(x.size / _POINTS)
-    if each > 1:
-        starts = np.arange(0, x.size, each)
-        sizes = np.diff([*starts, x.size])
-        x, y = np.add.reduceat(x, starts) / sizes, np.add.reduceat(y, starts) / sizes
-    return x, y
-
-
-def _marker(marker: str, x: _Floats) -> str:
-    """Markers, unless there are so many that they would be a line."""
-    return marker if x.size <= 40 else ""
-
-
-def _ordered(axes: Axes) -> tuple[list[Artist], list[str]]:
-    """Handles and names of the legend, the line drawn last (the main one) first."""
-    handles, names = axes.get_legend_handles_labels()
-    main = [i for i, name in enumerate(names) if name in ("loss", MONITOR)]
-    order = [*main, *(i for i in range(len(names)) if i not in main)]
-    return [handles[i] for i in order], [names[i] for i in order]
-
-
-def _stage_borders(axes: Axes, rows: Sequence[Row]) -> None:
-    """A line where a stage ends, and the stages' names, where there are several."""
-    stages = list(dict.fromkeys(row.stage for row in rows))
-    if len(stages) < 2:
-        return
-    # Room for the names above the lines, whatever the scale.
-    low, high = axes.transScale.transform([(1, end) for end in axes.get_ylim()])[:, 1]
-    top = axes.transScale.inverted().transform([(1, high + 0.12 * (high - low))])[0, 1]
-    axes.set_ylim(top=top)
-    start = 0
-    for stage in stages:
-        end = max(row.step for row in rows if row.stage == stage)
-        if stage != stages[-1]:
-            axes.axvline(end, color=drawing.INK, linewidth=0.8, linestyle=(0, (2, 3)))
-        axes.annotate(
-            stage,
-            ((start + end) / 2, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(0, -3),
-            textcoords="offset points",
-            ha="center",
-            va="top",
-            fontsize=8.5,
-            fontstyle="italic",
-        )
-        start = end
-
-
-def _steps(axes: Axes, rows: Sequence[Row]) -> None:
-    """From 0 to the last step, in whole ones."""
-    from matplotlib.ticker import MaxNLocator
-
-    axes.set_xlim(0, 1.03 * max(row.step for row in rows))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))

@@ -1,43 +1,32 @@
-"""Writing the report of a run: report.md, report.html, plots, worst-queries.html."""
+"""Writing the report of a run: report.md, report.html, plots, and a page to listen to."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from soundseek.lab.reporting import learning, ranking
+from soundseek.lab.reporting import captions, learning, retrieval
 from soundseek.lab.reporting.contents import contents
 from soundseek.lab.reporting.document import Plot
 from soundseek.lab.reporting.drawing import drawn
-from soundseek.lab.reporting.figures import first_ranks, recall_by_rank, spread
 from soundseek.lab.reporting.markdown import as_markdown
 from soundseek.lab.reporting.page import as_page
 from soundseek.lab.reporting.run import Run, read_run
 from soundseek.lab.reporting.scored_on import comparable, scored_on
-from soundseek.lab.reporting.worst import worst_queries
-from soundseek.lab.reporting.worst_page import worst_page
-from soundseek.metrics import Positions, relevant_positions
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from soundseek.lab.reporting.told import Drawing, Told
 
 Say = Callable[[str], None]
-REPORT, PAGE, PLOTS, WORST = "report.md", "report.html", "plots", "worst-queries.html"
-_NAMES: Final = ("loss", "validation", "recall", "similarity", "ranks")
+REPORT, PAGE, PLOTS = "report.md", "report.html", "plots"
+_TOLD: Final[Mapping[str, Callable[[Run], Told]]] = {"captioning": captions.told}
+"""System → what is told of it, where it does not rank clips."""
+_FORMER: Final = (
+    *(f"{PLOTS}/{name}.svg" for name in ("loss", "validation", "recall", "similarity", "ranks")),
+    retrieval.WORST,
+    captions.EXAMPLES,
+)
 _LOSSES: Final = "Loss and its terms, each the mean over the steps since the row before."
-_VALIDATIONS: Final = "Figures of the validation set; the star is the model that was kept."
-_RECALL: Final = (
-    "Share of queries with a relevant clip among the first k, its 95 % interval, "
-    "and what a random order would find."
-)
-_SPREAD: Final = (
-    "Scores of relevant and of other pairs. At the line as large a share of relevant pairs lies "
-    "below as of others above."
-)
-_RANKS: Final = "Where the first relevant clip of a query stands."
 
 
 class Report(NamedTuple):
@@ -67,20 +56,14 @@ def tell_report(run_folder: Path, say: Say) -> None:
 def make_report(run_folder: Path, say: Say = print) -> Report:
     """`write_report`, and the figures that it shows."""
     run = read_run(run_folder)
-    found, positions, worst = run.found, None, []
-    if found is not None:
-        positions = relevant_positions(found.scores, found.relevant)
-        worst = worst_queries(found, first_ranks(positions))
-    drawings = _drawings(run, positions, say)
-    blocks = list(contents(run, drawings, worst))
-    name = str(run.recipe.get("name", run_folder.name))
-    files = {plot.href: plot.svg for plot in drawings}
-    files[PAGE] = as_page(blocks, name)
+    told = _TOLD.get(str(run.recipe["system"]), retrieval.told)(run)
+    plots = _plots(run, told, say)
+    blocks = list(contents(run, told, plots))
+    files = {plot.href: plot.svg for plot in plots}
+    files[PAGE] = as_page(blocks, str(run.recipe.get("name", run_folder.name)))
     files[REPORT] = as_markdown(blocks)
-    if found is not None:
-        queries, clips = len(found.queries), len(found.clips)
-        files[WORST] = worst_page(name, run.part, worst, run_folder, queries=queries, clips=clips)
-    for former in {f"{PLOTS}/{plot}.svg" for plot in _NAMES} | {WORST}:
+    files.update(told.pages)
+    for former in _FORMER:
         if former not in files:
             (run_folder / former).unlink(missing_ok=True)
     for place, text in files.items():
@@ -88,17 +71,9 @@ def make_report(run_folder: Path, say: Say = print) -> Report:
     return Report(run_folder / REPORT, _figures(run))
 
 
-@dataclass(frozen=True)
-class _Drawing:
-    name: str
-    caption: str
-    draw: Callable[[Figure], None]
-    height: float = 3.6
-
-
-def _drawings(run: Run, positions: Positions | None, say: Say) -> list[Plot]:
+def _plots(run: Run, told: Told, say: Say) -> list[Plot]:
     found = []
-    for one in _planned(run, positions):
+    for one in _planned(run, told):
         try:
             svg = drawn(one.draw, height=one.height)
         except ModuleNotFoundError as error:
@@ -110,20 +85,10 @@ def _drawings(run: Run, positions: Positions | None, say: Say) -> list[Plot]:
     return found
 
 
-def _planned(run: Run, positions: Positions | None) -> Iterator[_Drawing]:
+def _planned(run: Run, told: Told) -> Iterator[Drawing]:
     if run.losses:
-        yield _Drawing("loss", _LOSSES, lambda figure: learning.draw_losses(figure, run), 4.2)
-    if run.validations:
-        yield _Drawing("validation", _VALIDATIONS, lambda f: learning.draw_validations(f, run))
-    found = run.found
-    if found is None or positions is None:
-        return
-    published = (run.published or {}).get("scores", {}) if comparable(run) else {}
-    recall = recall_by_rank(positions, len(found.clips))
-    pairs, ranks = spread(found), first_ranks(positions)
-    yield _Drawing("recall", _RECALL, lambda f: ranking.draw_recall(f, recall, published))
-    yield _Drawing("similarity", _SPREAD, lambda f: ranking.draw_spread(f, pairs))
-    yield _Drawing("ranks", _RANKS, lambda f: ranking.draw_ranks(f, ranks, len(found.clips)))
+        yield Drawing("loss", _LOSSES, lambda figure: learning.draw_losses(figure, run), 4.2)
+    yield from told.drawings
 
 
 def _figures(run: Run) -> dict[str, Any]:
@@ -136,6 +101,7 @@ def _figures(run: Run) -> dict[str, Any]:
         "clips": scores.get("clips"),
         "n": scores.get("n"),
         "metrics": scores.get("metrics", {}),
+        "missing": scores.get("missing", {}),
         "audio_to_text": scores.get("audio_to_text"),
         "published": run.published,
         "comparable": comparable(run),

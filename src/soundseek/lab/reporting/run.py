@@ -13,12 +13,14 @@ from typing import Any, Final
 from soundseek.errors import DataError
 from soundseek.lab.environment import read_sessions
 from soundseek.lab.recipe_files import merged
+from soundseek.lab.reporting.captioned import Captioned, read_captioned
 from soundseek.lab.reporting.figures import measured
+from soundseek.lab.reporting.monitors import Monitor, monitor_of
+from soundseek.lab.run_captions import caption_figures
 from soundseek.lab.run_clips import read_clips
 from soundseek.lab.run_folder import METRICS, SCORES, SIMILARITIES, VALIDATION, RunFolder
 from soundseek.lab.similarities import Similarities, open_similarities
 
-MONITOR: Final = "mAP@10"
 ONLY_STAGE: Final = "train"
 
 
@@ -40,9 +42,19 @@ class Member:
 
 
 @dataclass(frozen=True)
+class HeardPart:
+    """How much a run was scored on; None for hours that its folder does not tell."""
+
+    clips: int
+    captions: int
+    hours: float | None
+
+
+@dataclass(frozen=True)
 class Run:
-    """A run's folder: recipe, tables, scores of the test set in both directions, and the
-    similarities of `part` (the test set, else the validation set), None where none are kept."""
+    """A run's folder: recipe, tables, scores of the test set (in both directions where the system
+    ranks), and the similarities of `part` (the test set, else the validation set) or the captions
+    of the test set, None where none are kept."""
 
     folder: Path
     recipe: Mapping[str, Any]
@@ -54,11 +66,28 @@ class Run:
     sessions: Sequence[Mapping[str, Any]]
     clips: Mapping[str, Any]
     members: Sequence[Member]
+    captioned: Captioned | None = None
 
     @property
     def published(self) -> Mapping[str, Any] | None:
         """What the report of the recipe published: source, on, scores."""
         return self.recipe.get("published")
+
+    @property
+    def monitor(self) -> Monitor:
+        """What tells its best model."""
+        return monitor_of(str(self.recipe["system"]))
+
+    @property
+    def heard(self) -> HeardPart | None:
+        """The size of `part`, None where nothing of it is kept."""
+        if self.found is not None:
+            hours = sum(clip.duration_s for clip in self.found.clips) / 3600
+            return HeardPart(len(self.found.clips), len(self.found.queries), hours)
+        if self.captioned is not None:
+            references = self.captioned.captions.references
+            return HeardPart(len(references), sum(map(len, references.values())), None)
+        return None
 
     def stages(self) -> list[str]:
         """Names of the stages that were begun, in order."""
@@ -66,12 +95,12 @@ class Run:
 
     def kept(self) -> dict[str, Row]:
         """Stage → the validation whose model it keeps."""
-        found = {}
+        monitor, found = self.monitor, {}
         for stage in self.stages():
             rows = [row for row in self.validations if row.stage == stage]
-            scored = [row for row in rows if not math.isnan(row.values.get(MONITOR, math.nan))]
+            scored = [row for row in rows if not math.isnan(monitor.value(row.values))]
             if self._keeps_best(stage) and scored:
-                found[stage] = max(scored, key=lambda row: row.values[MONITOR])
+                found[stage] = max(scored, key=lambda row: monitor.goodness(row.values))
             elif rows:
                 found[stage] = rows[-1]
         return found
@@ -89,17 +118,23 @@ def read_run(folder: Path) -> Run:
     """Read a run's folder. Raises `DataError` where there is no run, or for a damaged file."""
     recipe = RunFolder(folder).document()
     part, found = _similarities(folder)
+    scores = read_scores(folder)
+    captioned = None
+    if recipe["system"] == "captioning":
+        # METEOR takes seconds, and is among the scores if there are any.
+        captioned = read_captioned(folder, meteor=None if scores is None else False)
     return Run(
         folder,
         recipe,
         _table(folder / METRICS),
         _table(folder / VALIDATION),
-        _scores(folder, found if part == "test" else None),
+        _completed(scores, found if part == "test" else None, captioned),
         part,
         found,
         read_sessions(folder),
         read_clips(folder),
         _members(folder),
+        captioned,
     )
 
 
@@ -111,11 +146,14 @@ def _similarities(folder: Path) -> tuple[str, Similarities | None]:
     return "test", None
 
 
-def _scores(folder: Path, found: Similarities | None) -> Mapping[str, Any] | None:
-    """scores.json; what it lacks (all of it, in runs of some systems) is computed."""
-    scores = read_scores(folder)
+def _completed(
+    scores: Mapping[str, Any] | None, found: Similarities | None, captioned: Captioned | None
+) -> Mapping[str, Any] | None:
+    """The scores; what they lack (all of it, in runs of some systems) is computed."""
+    if scores is None and captioned is not None and captioned.evaluation is not None:
+        return caption_figures(captioned.evaluation)
     if found is not None and (scores is None or "audio_to_text" not in scores):
-        return measured(found) | (scores or {})
+        return measured(found) | dict(scores or {})
     return scores
 
 

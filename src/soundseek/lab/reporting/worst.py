@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,25 +56,3 @@ def _worst(found: Similarities, query: int, rank: int) -> Worst:
         heard(right),
         tuple(heard(int(clip)) for clip in first),
     )
-
-
-def file_of(clip: Sound) -> Path:
-    """The file of a clip; a relative path is one from the current folder."""
-    return Path.cwd() / clip.path
-
-
-def address(clip: Sound, folder: Path) -> str:
-    """Where a page in `folder` finds a clip: from the folder if the file is below it, so that both
-    can be moved together, else from the root; with the seconds to play as a media fragment."""
-    file, home = file_of(clip), Path.cwd() / folder
-    if file.is_relative_to(home):
-        place = "./" + quote(os.fsencode(file.relative_to(home).as_posix()))
-    else:
-        place = file.as_uri()
-    if clip.duration_s <= 0:
-        return place
-    return f"{place}#t={_seconds(clip.start_s)},{_seconds(clip.start_s + clip.duration_s)}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.3f}".rstrip("0").rstrip(".")

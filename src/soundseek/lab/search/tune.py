@@ -21,7 +21,7 @@ from soundseek.lab.runs.workers import Event, Failure, Workers, threads_each
 from soundseek.lab.search.space import Space, check_space
 from soundseek.lab.search.storage import told_as_error
 from soundseek.lab.search.study import Running, StudyTrials
-from soundseek.lab.systems import recipe_of, small
+from soundseek.lab.systems import check_ranking, recipe_of, small
 
 Say = Callable[[str], None]
 _POLL_S: Final = 5.0
@@ -60,6 +60,7 @@ class Search:
         self.storage, self.name = storage, name or folder.resolve().name
         self.document = task.document()
         self.recipe = recipe_of(self.document, task.where())
+        check_ranking(self.document, task.recipe)
         check_space(task.space, self.document, lambda one: recipe_of(one, task.where()))
 
     def run(self, say: Say, *, trials: int, jobs: int = 1) -> None:

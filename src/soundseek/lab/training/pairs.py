@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +26,9 @@ class PairOrder:
 
     `each`: every caption of every clip is an item; otherwise one caption a clip, drawn by epoch.
     The rest that does not fill a batch is left out, except where there is no full batch at all.
-    `bucket`: of so many batches in a row, the pairs are sorted by the lengths of their clips, cut
-    into batches, and these put in any order: less of each is padding.
+    `bucket`: of so many batches in a row, the pairs are sorted by length, cut into batches, and
+    these put in any order: less of each is padding. A pair is as `long` as its clip lasts, or as
+    its caption has characters.
     """
 
     def __init__(
@@ -37,9 +39,13 @@ class PairOrder:
         batch: int,
         seed: int,
         bucket: int | None = None,
+        long: Literal["clip", "caption"] = "clip",
     ) -> None:
         self.captions = [len(clip.captions) for clip in clips]
-        self.durations = [clip.duration_s for clip in clips]
+        self.lengths = [
+            [clip.duration_s if long == "clip" else float(len(text)) for text in clip.captions]
+            for clip in clips
+        ]
         self.bucket = bucket
         self.each = each
         self.batch = batch
@@ -68,7 +74,7 @@ class PairOrder:
         batches = []
         for start in range(0, len(ordered), together):
             some = ordered[start : start + together]
-            cut = self._cut(sorted(some, key=lambda pair: self.durations[pair.clip]))
+            cut = self._cut(sorted(some, key=lambda pair: self.lengths[pair.clip][pair.caption]))
             batches += [cut[i] for i in rng.permutation(len(cut))]
         return batches
 

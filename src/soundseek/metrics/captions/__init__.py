@@ -12,5 +12,19 @@ from soundseek.metrics.captions.evaluation import (
     CaptionMetric,
     evaluate_captions,
 )
+from soundseek.metrics.captions.files import (
+    CaptionTable,
+    read_captions,
+    read_scores,
+    write_per_clip,
+)
 
-__all__ = ["CaptionEvaluation", "CaptionMetric", "evaluate_captions"]
+__all__ = [
+    "CaptionEvaluation",
+    "CaptionMetric",
+    "CaptionTable",
+    "evaluate_captions",
+    "read_captions",
+    "read_scores",
+    "write_per_clip",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from soundseek.errors import DataError, SoundseekError
 from soundseek.metrics.captions import coco, meteor
+from soundseek.metrics.captions.checks import check_values, common_ids
 from soundseek.metrics.captions.java import INSTALL_JAVA, JavaError, find_java
 from soundseek.metrics.captions.meteor import Meteor, MeteorScores
 from soundseek.metrics.captions.resampling import bootstrap_intervals
@@ -30,7 +31,6 @@ NO_FENSE = (
     "needs a sentence encoder and a detector of errors: put them in a folder and give it as "
     "--fense-folder (see the documentation of captioning metrics)"
 )
-_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -91,13 +91,13 @@ def evaluate_captions(
     Raises `DataError` if the ids differ, if there is no clip, or if a clip has no reference;
     `SoundseekError` if pycocoevalcap is not installed, or METEOR was asked for and cannot be run.
     """
-    ids = _checked(predictions, references)
+    ids = common_ids(predictions, references)
     for what, values in (
         ("SPICE", spice),
         ("fluency errors", fluency_errors),
         ("similarities", similarities),
     ):
-        _check_values(what, values, ids)
+        check_values(what, values, ids)
     run = _Run(ids, seed)
     java = find_java()
     if java is None and meteor:
@@ -184,7 +184,7 @@ class _Run:
         corpus, per_clip, statistics = coco.bleu(self.texts, self.references)
         intervals = self._drawn(statistics, coco.bleu_of)
         for k, value in enumerate(corpus.tolist()):
-            self._note(f"bleu_{k + 1}", value, intervals and intervals[k], per_clip[:, k])
+            self._note(f"bleu_{k + 1}", value, intervals[k] if intervals else None, per_clip[:, k])
 
     def rouge(self) -> None:
         self.mean("rouge_l", coco.rouge_l(self.texts, self.references))
@@ -200,7 +200,7 @@ class _Run:
 
     def meteor(self, found: MeteorScores) -> None:
         intervals = self._drawn(found.statistics, lambda sums: meteor.scores(sums)[:, None])
-        self._note("meteor", found.corpus, intervals and intervals[0], found.per_clip)
+        self._note("meteor", found.corpus, intervals[0] if intervals else None, found.per_clip)
 
     def without_meteor(self, error: JavaError, *, asked: bool) -> None:
         if asked:
@@ -260,7 +260,9 @@ class _Run:
             notes=tuple(self.notes),
         )
 
-    def _drawn(self, statistics, figures):  # type: ignore[no-untyped-def]
+    def _drawn(
+        self, statistics: FloatArray, figures: Callable[[FloatArray], FloatArray]
+    ) -> list[tuple[float, float]] | None:
         if len(self.ids) == 1:
             return None
         return bootstrap_intervals(statistics, figures, np.random.default_rng(self.seed))
@@ -275,40 +277,3 @@ class _Run:
 
     def _ordered(self, values: Mapping[str, float]) -> FloatArray:
         return np.array([values[clip] for clip in self.ids], dtype=np.float64)
-
-
-def _checked(predictions: Mapping[str, str], references: Mapping[str, Sequence[str]]) -> list[str]:
-    if not references:
-        raise DataError("there is no clip to score", remedy="give references and predictions")
-    lacking = [clip for clip in references if clip not in predictions]
-    if lacking:
-        raise DataError(
-            f"{len(lacking):,} of {len(references):,} clips have no prediction: {_some(lacking)}",
-            remedy="give every clip of the references a caption, which may be empty",
-        )
-    unknown = [clip for clip in predictions if clip not in references]
-    if unknown:
-        raise DataError(
-            f"{len(unknown):,} predictions are of clips that the references do not know: "
-            f"{_some(unknown)}",
-            remedy="use the references' ids, and leave other clips out",
-        )
-    return list(references)
-
-
-def _check_values(what: str, values: Mapping[str, float] | None, ids: Sequence[str]) -> None:
-    if values is None:
-        return
-    lacking = [clip for clip in ids if clip not in values]
-    if lacking:
-        raise DataError(
-            f"{what}: {len(lacking):,} of {len(ids):,} clips have no value: {_some(lacking)}",
-            remedy="give one value for every clip",
-        )
-    wrong = [clip for clip in ids if not np.isfinite(values[clip])]
-    if wrong:
-        raise DataError(f"{what} of clip {wrong[0]!r} is {values[wrong[0]]}: not finite")
-
-
-def _some(ids: Sequence[str]) -> str:
-    return ", ".join(map(repr, ids[:_SHOWN])) + (", …" if len(ids) > _SHOWN else "")

@@ -94,10 +94,14 @@ class Meteor:
             *each, corpus = self._numbers(self._asked([question], len(lines) + 1))
         finally:
             alarm.cancel()
-        statistics = [self._numbers(answer.split()) for answer in answers]
-        if any(len(row) != STATISTICS for row in statistics):
+        rows = [self._numbers(answer.split()) for answer in answers]
+        if any(len(row) != STATISTICS for row in rows):
             raise JavaError("METEOR's statistics are not as expected")
-        return MeteorScores(corpus, np.array(each), np.array(statistics))
+        statistics = np.array(rows)
+        # Both sides matched as a whole are not fragmented, and add no chunk to the sums.
+        whole = (statistics[:, 20] == 1.0) & (statistics[:, 0:2] == statistics[:, 21:23]).all(1)
+        statistics[whole, 20] = 0.0
+        return MeteorScores(corpus, np.array(each), statistics)
 
     def _asked(self, lines: Sequence[str], answers: int) -> list[str]:
         """Write lines while reading answers: both pipes are shorter than what goes through."""
@@ -132,7 +136,8 @@ def scores(statistics: FloatArray) -> FloatArray:
 
     In order: words of prediction and reference, function words of both, then for exact, stem,
     synonym and paraphrase matches the matched content words of both and function words of both,
-    at last chunks and matched words of both (Denkowski and Lavie 2014, section 2).
+    at last chunks (0 where all of both matched in one) and matched words of both (Denkowski and
+    Lavie 2014, section 2).
     """
     lengths, function = statistics[..., 0:2], statistics[..., 2:4]
     matches = statistics[..., 4:20].reshape(*statistics.shape[:-1], 4, 4)
@@ -142,10 +147,7 @@ def scores(statistics: FloatArray) -> FloatArray:
     precision, recall = np.moveaxis(_ratio(found, there), -1, 0)
     mean = _ratio(precision * recall, (1.0 - _ALPHA) * recall + _ALPHA * precision)
     fragmentation = _ratio(chunks, matched.mean(axis=-1))
-    # One chunk that is the whole of both sides is not fragmented at all.
-    whole = (chunks == 1.0) & (matched == lengths).all(axis=-1)
-    penalty = np.where(whole, 0.0, _GAMMA * fragmentation**_BETA)
-    score: FloatArray = mean * (1.0 - penalty)
+    score: FloatArray = mean * (1.0 - _GAMMA * fragmentation**_BETA)
     return score
 
 

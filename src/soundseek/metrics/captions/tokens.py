@@ -11,11 +11,8 @@ from collections.abc import Sequence
 from soundseek.metrics.captions import ptb
 from soundseek.metrics.captions.java import UTF8, JavaError, jar, run
 
-# What the COCO tools leave out.
-PUNCTUATION = frozenset(
-    ("''", "'", "``", "`", "-LRB-", "-RRB-", "-LCB-", "-RCB-", ".", "?", "!", ",", ":", "-")
-    + ("--", "...", ";")
-)
+# What the COCO tools leave out. They name brackets, too, but in capitals: -lrb- is a word to them.
+PUNCTUATION = frozenset(["''", "'", "``", "`", ".", "?", "!", ",", ":", "-", "--", "...", ";"])
 _JAR = ("tokenizer", "stanford-corenlp-3.4.1.jar")
 _SECONDS, _SECONDS_PER_CAPTION = 120.0, 0.05
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")

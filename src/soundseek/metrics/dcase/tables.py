@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import html
+import itertools
 import os
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -53,15 +54,20 @@ class Rows:
 
 
 @contextmanager
-def open_table(path: Path) -> Iterator[Rows]:
+def open_table(path: Path, *, tabs: bool = False) -> Iterator[Rows]:
     """Open a CSV file in UTF-8, with or without a byte order mark, whatever its line ends.
+
+    With `tabs`, a header that has tabs and no comma says that tabs separate the columns.
 
     Raises `DataError`, now or while it is read, for a file that is empty, in another encoding or
     no CSV; `OSError` if it cannot be opened.
     """
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            yield Rows(path, csv.reader(file, strict=True))
+            first = file.readline()
+            tabbed = tabs and "\t" in first and "," not in first
+            lines = itertools.chain([first] if first else [], file)
+            yield Rows(path, csv.reader(lines, strict=True, delimiter="\t" if tabbed else ","))
         except UnicodeDecodeError as error:
             raise DataError(
                 f"{path} is not in UTF-8: byte {error.object[error.start]:#04x} cannot be read",
