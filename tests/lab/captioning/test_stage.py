@@ -49,7 +49,6 @@ def stage_of(small: Callable[..., Any], tmp_path: Path) -> StageOf:
             (), tmp_path, run_name="x", config={}, resumed_step=0, options={}, say=silent
         )
         return CaptioningStage(
-            "train",
             recipe,
             model,
             *parts,

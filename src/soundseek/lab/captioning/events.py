@@ -68,7 +68,7 @@ def event_steps(
         "seconds_per_step": seconds_per_step,
         "counts": hashlib.sha256(heard.counts.astype(np.int64).tobytes()).hexdigest(),
     }
-    found, _ = kept_once(cache / f"events-{identity(clips, what)}", classes, listen)
+    found, _ = kept_once(cache / f"events-{identity(clips, what)}.json", classes, listen)
     return found
 
 

@@ -44,23 +44,28 @@ def heard_once(
         )
         return found, store.failures
 
-    stem = cache / f"heard-{identity(clips, {**what, 'max_s': max_s})}"
-    return kept_once(stem, width, listen)
+    return kept_once(heard_file(clips, cache, {**what, "max_s": max_s}), width, listen)
+
+
+def heard_file(clips: Sequence[Clip], cache: Path, what: Mapping[str, Any]) -> Path:
+    """The file below `cache` that is there once these clips were heard; `what` as for
+    `heard_once`, with its `max_s`."""
+    return cache / f"heard-{identity(clips, what)}.json"
 
 
 def kept_once(
-    stem: Path, width: int, make: Callable[[Path], tuple[SoundSequences, Mapping[str, str]]]
+    index: Path, width: int, make: Callable[[Path], tuple[SoundSequences, Mapping[str, str]]]
 ) -> tuple[SoundSequences, dict[str, str]]:
     """The sequences, `width` wide, that `make` writes into a file, and its id → reason of clips
-    without a sound; read again where `stem` was made before.
+    without a sound; read again where the JSON file `index` is there.
 
-    Written to a temporary name and renamed. Several runs may share the folder: one makes, the
-    others wait.
+    Written to temporary names and renamed, `index` last. Several runs may share the folder: one
+    makes, the others wait.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    index, steps = stem.with_suffix(".json"), stem.with_suffix(".f16")
+    index.parent.mkdir(parents=True, exist_ok=True)
+    steps = index.with_suffix(".f16")
     if not index.exists():
-        with folder_lock(stem.parent, f"{stem.name}.lock", wait=True):
+        with folder_lock(index.parent, f"{index.stem}.lock", wait=True):
             if not index.exists():
                 _make(index, steps, make)
     places = json.loads(index.read_text(encoding="utf-8"))

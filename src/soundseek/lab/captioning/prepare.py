@@ -11,7 +11,7 @@ from torch import Tensor
 
 from soundseek.errors import DataError
 from soundseek.lab.captioning.events import event_steps
-from soundseek.lab.captioning.heard import heard_once, weights_mark
+from soundseek.lab.captioning.heard import heard_file, heard_once, weights_mark
 from soundseek.lab.captioning.hearing import with_events
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.recipe import CaptioningRecipe
@@ -86,11 +86,7 @@ def prepare_part(
         clips,
         store,
         cache,
-        what={
-            "audio": recipe.audio.model_dump(exclude={"events", "noise"}),
-            "resources": _resources(model),
-            "weights": weights_mark(tower),
-        },
+        what=_hearing(recipe, model),
         width=encoder.width,
         least=tower.least_samples,
         max_s=recipe.audio.max_s,
@@ -158,6 +154,19 @@ def _tell(name: str, left_out: Mapping[str, str], clips: int, say: Say) -> None:
     say(f"{len(left_out)} of {clips} clips of {name} are left out")
 
 
-def _resources(model: CaptioningModel) -> Any:
+def is_heard(
+    clips: Sequence[Clip], recipe: CaptioningRecipe, model: CaptioningModel, cache: Path
+) -> bool:
+    """Whether a run has left in `cache` what the recipe's frozen encoder hears in these clips."""
+    what = {**_hearing(recipe, model), "max_s": recipe.audio.max_s}
+    return heard_file(clips, cache, what).exists()
+
+
+def _hearing(recipe: CaptioningRecipe, model: CaptioningModel) -> dict[str, Any]:
+    """What tells one hearing from another."""
     describe = getattr(model.audio.audio_encoder, "resources", None)
-    return describe() if describe is not None else {}
+    return {
+        "audio": recipe.audio.model_dump(exclude={"events", "noise"}),
+        "resources": describe() if describe is not None else {},
+        "weights": weights_mark(model.audio),
+    }

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -18,7 +18,7 @@ from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.prepare import Part, prepare_part
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.captioning.scoring import score_run
-from soundseek.lab.captioning.stage import FIGURES, TERM, CaptioningStage
+from soundseek.lab.captioning.stage import FIGURES, STAGE, TERM, CaptioningStage
 from soundseek.lab.captioning.texts import captions_without_sounds, with_texts
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.links import linked
@@ -33,7 +33,6 @@ from soundseek.lab.training.launch import launch, loggers_of, silent
 from soundseek.lab.training.tables import Tables
 
 Say = Callable[[str], None]
-_STAGE: Final = "train"
 
 
 def train(
@@ -88,7 +87,6 @@ class _Training:
         with closing(opened) as loggers:
             tables = Tables(self.folder, loggers, terms=(TERM,), figures=FIGURES)
             stage = CaptioningStage(
-                _STAGE,
                 self.recipe,
                 model,
                 train,
@@ -109,7 +107,7 @@ class _Training:
         model.load_state_dict(kept["model"])
         if not self.fabric.is_global_zero:
             return
-        linked(self.folder.path / stage_file(_STAGE), self.folder.path / KEPT)
+        linked(self.folder.path / stage_file(STAGE), self.folder.path / KEPT)
         if clips.test:
             # By this process alone: the others are done.
             part = prepare_part("test", clips.test, self.recipe, model, self.cache, self.say)
@@ -143,7 +141,7 @@ class _Training:
         if self.fabric.is_global_zero:
             write_clips(
                 self.folder.path,
-                _STAGE,
+                STAGE,
                 {"training": train.clips, "validation": validation.clips},
                 {**train.left_out, **validation.left_out},
             )
