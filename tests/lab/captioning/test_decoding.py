@@ -183,7 +183,7 @@ def test_a_search_as_the_runtimes_finds_what_it_finds(
         assert one.mean_log_probability == pytest.approx(other.mean, abs=1e-4)
     assert beams == 1 or len({len(one.ids) for one in found}) > 1
     others = write_captions(made, sequence, mask, how)
-    assert [one.ids for one in others] != [one.ids for one in found]
+    assert beams == 1 or [one.ids for one in others] != [one.ids for one in found]
 
 
 def test_words_are_only_asked_for_where_the_recipe_does(made: Captioner, tmp_path: Path) -> None:
