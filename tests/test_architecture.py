@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "bundle": GROUND,
     "library": GROUND | {"bundle"},
     "lab": GROUND | {"bundle"},
-    "cli": GROUND | {"bundle", "library", "lab"},
+    "serve": GROUND | {"bundle", "library"},
+    "cli": GROUND | {"bundle", "library", "lab", "serve"},
 }
 HEAVY = ("torch", "transformers", "librosa", "pydantic", "yaml", "onnx", "scipy")
 

@@ -206,6 +206,9 @@ def test_progress(library: Library, sounds: Path) -> None:
     assert len({one.path for one in seen}) == 6
     assert seen[-1].failed == 1
     assert seen[-1].audio_s == pytest.approx(10.0)
+    (failed,) = (one for one in seen if one.reason is not None)
+    assert failed.path == str(sounds / "bad.wav")
+    assert "cannot be decoded" in failed.reason
 
 
 def test_one_writer_at_a_time(library: Library, sounds: Path) -> None:

@@ -31,8 +31,8 @@ _FAMILIES: dict[str, tuple[str, str, frozenset[str]]] = {
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
-    """Open the container and its best sound stream.
+def opened(path: Path) -> Iterator[tuple[InputContainer, AudioStream]]:
+    """Open the container and its best sound stream; raises DecoderFailure, or OSError.
 
     PyAV is given an open file, never a name: FFmpeg would take some names for addresses
     ("http:…", "concat:…"). No protocol is allowed either, so that a playlist cannot make it
@@ -64,7 +64,7 @@ def _reason(error: Exception) -> str:
 
 def probe(path: Path) -> AudioInfo:
     """Describe a file without decoding it; raises DecoderFailure, or OSError from opening it."""
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         if not stream.rate or not stream.channels:
             raise DecoderFailure(f"{stream.rate or 0} Hz, {stream.channels} channels")
         return AudioInfo(
@@ -107,11 +107,11 @@ def blocks(
     `start_s` is reached by decoding up to it: many of these containers can only seek to the
     nearest packet, and their sound would be off by a few milliseconds.
     """
-    with _opened(path) as (container, stream):
+    with opened(path) as (container, stream):
         pending: list[NDArray[np.float32]] = []
         held, rate, skip, left = 0, 0, 0, 0
         failure: DecoderFailure | None = None
-        for item in _frames(container, stream):
+        for item in packed_frames(container, stream):
             if isinstance(item, DecoderFailure):
                 failure = item
                 break
@@ -136,7 +136,7 @@ def blocks(
             raise failure
 
 
-def _frames(
+def packed_frames(
     container: InputContainer, stream: AudioStream
 ) -> Iterator[AudioFrame | DecoderFailure]:
     """Yield the decoded frames as packed float, and at most one failure, last.

@@ -83,6 +83,9 @@ def _with_sample_sounds(bundle: Bundle) -> int:
         hits = library.search(like=model_sound, k=script.HITS_EACH)
         _lines(hit_lines(hits, [_remark(known, hit) for hit in hits]))
 
+    _step(6, "Describing them in words")
+    _describe([script.kind_file(sounds, kind) for kind in script.SAMPLE_DESCRIBED], bundle)
+
     say(strong("\nNow you"))
     _suggest(
         (f'soundseek search "a train horn" --library {library_path}', "these sounds"),
@@ -173,6 +176,16 @@ def _reopened(library_path: Path, bundle: Bundle) -> Library:
 def _show_moments(library: Library, file: Path, query: str) -> None:
     _typed("moments", shown_path(file), query, "-k", str(script.HITS_EACH))
     _lines(moment_lines(library.moments(file, query, k=script.HITS_EACH)))
+
+
+def _describe(files: Sequence[Path], bundle: Bundle) -> None:
+    from soundseek.bundle.captioning.describe import describe, hear
+    from soundseek.bundle.captioning.load import load_captioner
+
+    captioner = load_captioner(bundle=bundle)
+    _typed("caption", *(shown_path(file) for file in files))
+    told = describe(captioner, [hear(bundle, file) for file in files])
+    _lines([f"{shown_path(one.path)}  {one.caption}" for one in told])
 
 
 def _remark(known: dict[Path, Item], hit: Hit) -> str:

@@ -30,6 +30,9 @@ SAMPLE_MOMENTS = (
 SAMPLE_LIKE = "owl"
 """The kind whose first file is the example of a search by sound."""
 
+SAMPLE_DESCRIBED = ("rain", "dog_bark", "church_bell")
+"""Kinds whose first files are described in words."""
+
 GENERAL_QUERIES = (
     "a person speaking",
     "people singing",

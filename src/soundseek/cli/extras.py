@@ -7,18 +7,25 @@ from collections.abc import Iterator
 
 from soundseek.errors import SoundseekError
 
-_EXTRA = "lab"
+
+def needing_lab() -> contextlib.AbstractContextManager[None]:
+    """Turn a missing dependency of the lab into the sentence that mends it."""
+    return _needing("lab", "the lab")
+
+
+def needing_serve() -> contextlib.AbstractContextManager[None]:
+    """Turn a missing dependency of the server into the sentence that mends it."""
+    return _needing("serve", "the server")
 
 
 @contextlib.contextmanager
-def needing_lab() -> Iterator[None]:
-    """Turn a missing dependency of the lab into the sentence that mends it."""
+def _needing(extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith("soundseek"):
             raise
         raise SoundseekError(
-            f"the lab needs {error.name}, which is not installed",
-            remedy=f"pip install 'soundseek[{_EXTRA}]'",
+            f"{what} needs {error.name}, which is not installed",
+            remedy=f"pip install 'soundseek[{extra}]'",
         ) from error

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
             "soundseek.cli.moments:moments", "Find where in a long file it sounds so.", _FIND
         ),
         "caption": Entry("soundseek.cli.caption:caption", "Describe sounds in words.", _FIND),
+        "serve": Entry("soundseek.cli.serve:serve", "Search in a browser.", _FIND),
         "duplicates": Entry(
             "soundseek.cli.duplicates:duplicates", "List sounds that are there twice.", _KEEP
         ),

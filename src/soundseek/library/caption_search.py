@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from soundseek.library.captions import USER
 from soundseek.library.database import Database
+from soundseek.library.tables import SearchTables
 from soundseek.library.vectors import CAPTIONS, LibraryVectors, WindowTable
 
 FloatArray = npt.NDArray[np.float32]
@@ -24,7 +25,6 @@ class CaptionTable:
 
     def __init__(self, database: Database, vectors: WindowTable, clips: WindowTable) -> None:
         """`vectors` has a row a caption, `clips` are those that a search ranks."""
-        self._database = database
         self._vectors = vectors
         self._clips = clips
         rows = database.query(
@@ -52,10 +52,12 @@ class CaptionTable:
             cosines[self._owners] = np.maximum.reduceat(scores, self._starts)
         return cosines
 
-    def clips_with(self, expression: str, candidates: IndexArray) -> tuple[IndexArray, IndexArray]:
+    def clips_with(
+        self, database: Database, expression: str, candidates: IndexArray
+    ) -> tuple[IndexArray, IndexArray]:
         """Return the ids, each once, of the clips in whose captions an FTS5 expression is found: in
         what people wrote, and in what was generated. `candidates` are indices of clips."""
-        rows = self._database.query(
+        rows = database.query(
             "SELECT rowid FROM captions_text WHERE captions_text MATCH ?", (expression,)
         )
         found = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
@@ -76,20 +78,27 @@ class CaptionTable:
 class LibraryCaptions:
     """The captions of a library in memory, kept up with the database."""
 
-    def __init__(self, database: Database, cache_folder: Path) -> None:
+    def __init__(self, database: Database, cache_folder: Path, tables: SearchTables) -> None:
         """Nothing is read before `table`."""
         self._database = database
-        self._vectors = LibraryVectors(database, cache_folder, CAPTIONS)
-        self._made: tuple[WindowTable, CaptionTable | None] | None = None
+        self._kept = tables.captions_beside
+        self._vectors = LibraryVectors(
+            database,
+            cache_folder,
+            CAPTIONS,
+            kept=tables.captions,
+            writes_cache=tables.writes_cache,
+        )
 
     def table(self, clips: WindowTable) -> CaptionTable | None:
         """Return the captions beside `clips`, a table as of now; None if the library has none."""
-        if self._made is None or self._made[0] is not clips:
-            table = None
-            if self._database.has_captions():
-                table = CaptionTable(self._database, self._vectors.table(), clips)
-            self._made = (clips, table)
-        return self._made[1]
+
+        def make(_: object) -> CaptionTable | None:
+            if not self._database.has_captions():
+                return None
+            return CaptionTable(self._database, self._vectors.table(), clips)
+
+        return self._kept.at(self._database.revision(), make, beside=clips)
 
 
 def _looked_up(keys: IndexArray, values: IndexArray, wanted: IndexArray) -> IndexArray:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,21 @@ class Hit:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them."""
         return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Page:
+    """Part of a ranking.
+
+    Attributes:
+        hits: best first; their ranks count from the top of the ranking.
+        total: how many sounds are ranked, those before and behind the hits included.
+        similarities: float32 [total], in no order: what `Hit.similarity` is among.
+    """
+
+    hits: tuple[Hit, ...]
+    total: int
+    similarities: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,10 @@ class _Run:
             self._audio_s += outcome.duration_s
         if self._on_progress is not None:
             path = outcome.file.path
-            self._on_progress(Progress(self._done, self._total, path, self._audio_s, self._failed))
+            reason = outcome.reason if isinstance(outcome, Unreadable) else None
+            self._on_progress(
+                Progress(self._done, self._total, path, self._audio_s, self._failed, reason)
+            )
 
 
 def _readers(bundle: Bundle, contents: Contents, n_files: int, threads: int | None) -> Readers:

@@ -13,12 +13,15 @@ from soundseek.library.database import Database
 from soundseek.library.query import AnyPath, SearchOptions, as_list
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from soundseek.bundle.runtime import Bundle
     from soundseek.library.caption_files import Row
     from soundseek.library.captioning import Captioning
     from soundseek.library.captions import StoredCaption
     from soundseek.library.duplicates import DuplicateGroup
-    from soundseek.library.hits import Hit, Moment
+    from soundseek.library.hits import Hit, Moment, Page
     from soundseek.library.reports import (
         AddedCaptions,
         CaptionReport,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         VerifyReport,
     )
     from soundseek.library.search import Searcher
+    from soundseek.library.tables import SearchTables
 
 
 class Library:
@@ -42,11 +46,18 @@ class Library:
         database: its tables.
     """
 
-    def __init__(self, folder: Path, database: Database, bundle: Bundle | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        bundle: Bundle | None,
+        tables: SearchTables | None = None,
+    ) -> None:
         """Use `Library.open`. `bundle` None: found when it is first needed."""
         self.folder = folder
         self.database = database
         self._bundle = bundle
+        self._tables = tables
 
     @classmethod
     def open(
@@ -57,13 +68,15 @@ class Library:
         create: bool = False,
         read_only: bool = False,
         rebuild: bool = False,
+        tables: SearchTables | None = None,
     ) -> Library:
         """Open the library in the folder `path`; with `create`, make it if there is none.
 
         `bundle` is the model, its name or its path; None is the one that made the library, or the
         embedded one for a new library. `rebuild` opens even what is damaged, or was made with
         another model, by emptying it: the sounds must be indexed again. Tags are kept if the
-        database can be read; one that cannot is put aside as library.db.old.
+        database can be read; one that cannot is put aside as library.db.old. `tables` is what
+        searches keep in memory, where the libraries of several threads, one each, share it.
 
         Raises LibraryError if there is no library (and `create` is off), it is damaged, newer than
         this program, or made with another model; BundleError if the model cannot be loaded.
@@ -74,7 +87,7 @@ class Library:
         database, loaded = open_library(
             folder, bundle, create=create, read_only=read_only, rebuild=rebuild
         )
-        return cls(folder, database, loaded)
+        return cls(folder, database, loaded, tables)
 
     @property
     def bundle(self) -> Bundle:
@@ -179,7 +192,7 @@ class Library:
     def _searcher(self) -> Searcher:
         from soundseek.library.search import Searcher
 
-        return Searcher(self.database, self.bundle, self.cache_folder)
+        return Searcher(self.database, self.bundle, self.cache_folder, self._tables)
 
     def search(self, text: str | None = None, **options: Unpack[SearchOptions]) -> list[Hit]:
         """Return the clips that fit best, best first: at most `k`, 10 if not given.
@@ -195,11 +208,27 @@ class Library:
         """
         return self._searcher.search(text, **options)
 
+    def page(self, text: str | None = None, **options: Unpack[SearchOptions]) -> Page:
+        """Return the hits of `search` from `offset` on, and how many sounds are ranked."""
+        return self._searcher.page(text, **options)
+
+    def pages(self, texts: Sequence[str], **options: Unpack[SearchOptions]) -> list[Page]:
+        """Return the pages of several texts under the same conditions; see `page`."""
+        return self._searcher.pages(as_list(texts), **options)
+
     def search_many(
         self, texts: Sequence[str], **options: Unpack[SearchOptions]
     ) -> list[list[Hit]]:
         """Return the hits of several texts under the same conditions; see `search`."""
         return self._searcher.search_many(as_list(texts), **options)
+
+    def clip_vector(self, path: AnyPath) -> npt.NDArray[np.float32]:
+        """Return the vector [dimension] of a file as it was indexed, to search for what is `like`
+        it; nothing is read but the library. Raises LibraryError if the file is not in it.
+        """
+        from soundseek.library.stored import clip_vector
+
+        return clip_vector(self.database, path)
 
     def moments(self, path: AnyPath, text: str, *, k: int = 5) -> list[Moment]:
         """Return where in the file at `path` the text fits best; the file need not be indexed."""

@@ -14,6 +14,7 @@ from soundseek.library.stored import window_vectors
 
 if TYPE_CHECKING:
     from soundseek.bundle.runtime import Bundle
+    from soundseek.bundle.sounds import WindowVectors
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -35,8 +36,19 @@ def find_moments(
     check_k(k)
     query = bundle.encode_text(text)[0]
     windows = window_vectors(bundle, path, database)
-    ends_s = windows.starts_s + windows.valid_samples / bundle.sample_rate
-    scores = np.clip(windows.vectors @ query, -1, 1)
+    return moments_in(windows, window_scores(windows, query), bundle.sample_rate, k)
+
+
+def window_scores(windows: WindowVectors, query: FloatArray) -> FloatArray:
+    """Return the cosines [n] of the vector `query` [dimension] and every window."""
+    return np.asarray(np.clip(windows.vectors @ query, -1, 1), dtype=np.float32)
+
+
+def moments_in(
+    windows: WindowVectors, scores: FloatArray, sample_rate: int, k: int
+) -> list[Moment]:
+    """Return the `k` best parts of a sound, best first, from the `scores` [n] of its windows."""
+    ends_s = windows.starts_s + windows.valid_samples / sample_rate
     return [
         Moment(rank, float(scores[peak]), float(windows.starts_s[first]), float(ends_s[last]))
         for rank, (peak, first, last) in enumerate(parts_above(scores, k), start=1)

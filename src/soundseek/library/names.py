@@ -68,7 +68,7 @@ def match_names(
         ids = _clips_with(database, word, filters)
         generated = _NOTHING
         if captions is not None:
-            written, generated = captions.clips_with(_expression(word), candidates)
+            written, generated = captions.clips_with(database, _expression(word), candidates)
             ids = np.concatenate([ids, written[~np.isin(written, ids)]])
             generated = generated[~np.isin(generated, ids)]
         weight = math.log1p(n_clips / max(len(ids) + len(generated), 1))

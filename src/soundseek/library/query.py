@@ -5,13 +5,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from soundseek.errors import QueryError
 from soundseek.library.schema import path_to_blob
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    FloatArray = npt.NDArray[np.float32]
 
 AnyPath = str | PathLike[str]
 Parameter = str | float | bytes
@@ -71,14 +77,16 @@ class Query:
     """One question to a library. Make one with `checked_query`.
 
     Attributes:
-        text: what to hear; None if `like` says it all.
-        like: a file to resemble; None if `text` says it all.
+        text: what to hear; None if a sound says it all.
+        like: a file to resemble; None if there is none.
         without: what not to hear; None for nothing.
         k: how many hits at most.
         filters: which files may be hits.
         hybrid: whether names, tags and captions count, too.
         like_weight: share of `like` beside `text`, 0 to 1.
         captions_weight: how much captions count beside the sound; 0 for not at all.
+        offset: how many of the best are left out before the hits begin.
+        like_vector: the vector [dimension] of a sound to resemble, instead of `like`.
     """
 
     text: str | None
@@ -89,15 +97,24 @@ class Query:
     hybrid: bool
     like_weight: float
     captions_weight: float
+    offset: int = 0
+    like_vector: FloatArray | None = field(default=None, compare=False)
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether a sound, and not only a text, says what to hear."""
+        return self.like is not None or self.like_vector is not None
 
 
 class SearchOptions(TypedDict, total=False):
     """How a search is narrowed and weighed, beside its text.
 
     Attributes:
-        like: a file that the sound resembles; alone, or blended with the text.
+        like: a file that the sound resembles, or the vector [dimension] of a sound, such as
+            `Library.clip_vector` returns; alone, or blended with the text.
         without: a description of what should not be heard.
         k: how many hits at most; 10 if not given.
+        offset: how many of the best are left out before the hits begin; 0 if not given.
         min_duration: in seconds, of the whole file.
         max_duration: likewise.
         folders: only files below one of these.
@@ -108,12 +125,13 @@ class SearchOptions(TypedDict, total=False):
             words nor their meaning) to 1 (as much); `CAPTIONS_WEIGHT` if not given.
     """
 
-    like: AnyPath | None
+    like: AnyPath | FloatArray | None
     without: str | None
     k: int
+    offset: int
     min_duration: float | None
     max_duration: float | None
-    folders: Sequence[AnyPath] | AnyPath
+    folders: Sequence[AnyPath | bytes] | AnyPath
     formats: Sequence[str] | str
     hybrid: bool
     like_weight: float
@@ -123,12 +141,13 @@ class SearchOptions(TypedDict, total=False):
 def checked_query(
     text: str | None,
     *,
-    like: AnyPath | None = None,
+    like: AnyPath | FloatArray | None = None,
     without: str | None = None,
     k: int = 10,
+    offset: int = 0,
     min_duration: float | None = None,
     max_duration: float | None = None,
-    folders: Sequence[AnyPath] | AnyPath = (),
+    folders: Sequence[AnyPath | bytes] | AnyPath = (),
     formats: Sequence[str] | str = (),
     hybrid: bool = True,
     like_weight: float = 0.5,
@@ -145,6 +164,8 @@ def checked_query(
     if without is not None:
         check_text(without, "the unwanted sound")
     check_k(k)
+    if isinstance(offset, float) or offset < 0:
+        raise QueryError(f"offset is {offset}", remedy="leave out 0 hits or more")
     if not 0 <= like_weight <= 1:
         raise QueryError(
             f"like_weight is {like_weight}", remedy="give 0 (the text alone) to 1 (the sound alone)"
@@ -154,21 +175,45 @@ def checked_query(
             f"captions_weight is {captions_weight}",
             remedy="give 0 (captions do not count) to 1 (they count as much as the sound)",
         )
-    path = None if like is None else fspath(like)
-    return Query(text, path, without, k, filters, hybrid, like_weight, captions_weight)
+    return Query(
+        text,
+        fspath(like) if isinstance(like, str | PathLike) else None,
+        without,
+        k,
+        filters,
+        hybrid,
+        like_weight,
+        captions_weight,
+        offset,
+        None if like is None or isinstance(like, str | PathLike) else _unit(like),
+    )
+
+
+def _unit(vector: FloatArray) -> FloatArray:
+    """Return the vector of a sound, L2-normalised; its length is compared when it is used."""
+    import numpy as np
+
+    length = float(np.linalg.norm(vector)) if vector.ndim == 1 else 0.0
+    if not (math.isfinite(length) and length > 0):
+        raise QueryError(
+            "the vector of the sound to resemble is not one of finite length",
+            remedy="give an array [dimension] as Bundle.encode_audio returns for one sound",
+        )
+    return np.asarray(vector / length, dtype=np.float32)
 
 
 def checked_filters(
     *,
     min_duration: float | None = None,
     max_duration: float | None = None,
-    folders: Sequence[AnyPath] | AnyPath = (),
+    folders: Sequence[AnyPath | bytes] | AnyPath = (),
     formats: Sequence[str] | str = (),
 ) -> Filters:
     """Return the filters; raises `QueryError` for durations that make no sense.
 
     Folders are absolute or relative to the current one, as given and with links followed; one
-    that is not in the library matches nothing. Formats may have a dot and capitals.
+    that is not in the library matches nothing. Bytes are a folder as in files.path, which is not
+    looked for on the disk. Formats may have a dot and capitals.
     """
     for name, value in (("min_duration", min_duration), ("max_duration", max_duration)):
         if value is not None and not (math.isfinite(value) and value >= 0):
@@ -178,7 +223,11 @@ def checked_filters(
             f"no sound lasts at least {min_duration:g} s and at most {max_duration:g} s",
             remedy="swap min_duration and max_duration",
         )
-    spellings = [blob for folder in as_list(folders) for blob in path_spellings(folder)]
+    spellings = [
+        blob
+        for folder in ([folders] if isinstance(folders, str | PathLike) else folders)
+        for blob in ((folder,) if isinstance(folder, bytes) else path_spellings(folder))
+    ]
     return Filters(
         min_duration,
         max_duration,

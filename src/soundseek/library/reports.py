@@ -35,6 +35,7 @@ class Progress(_Report):
         path: the file that was done last.
         audio_s: seconds of sound that were embedded so far.
         failed: files that could not be read so far.
+        reason: why the file at `path` could not be read; None if it was.
     """
 
     done: int
@@ -42,6 +43,7 @@ class Progress(_Report):
     path: str
     audio_s: float
     failed: int
+    reason: str | None = None
 
 
 OnProgress = Callable[[Progress], None]

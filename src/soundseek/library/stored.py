@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from soundseek.errors import AudioError
+from soundseek.errors import AudioError, LibraryError
 from soundseek.library.database import Database
 from soundseek.library.query import AnyPath, path_spellings
 
@@ -36,8 +37,6 @@ def window_vectors(bundle: Bundle, path: AnyPath, database: Database | None) -> 
 
 def stored_windows(bundle: Bundle, path: AnyPath, database: Database) -> WindowVectors | None:
     """Return what the library has of the file at `path`; None if nothing, or it has changed."""
-    from soundseek.bundle.sounds import WindowVectors
-
     try:
         on_disk = os.stat(path)  # noqa: PTH116 - a path of any kind, also one that is not text
     except (OSError, ValueError):
@@ -50,8 +49,42 @@ def stored_windows(bundle: Bundle, path: AnyPath, database: Database) -> WindowV
             (blob, on_disk.st_size, on_disk.st_mtime_ns),
         )
         for windows, valid in rows:
-            vectors = np.frombuffer(windows, dtype="<f2").reshape(-1, bundle.dimension)
-            starts_s = np.arange(len(vectors), dtype=np.float64) * bundle.hop_s
-            valid_samples = np.frombuffer(valid, dtype="<u4").astype(np.int64)
-            return WindowVectors(vectors.astype(np.float32), starts_s, valid_samples)
+            return _as_windows(bundle, windows, valid)
     return None
+
+
+def windows_of_clip(bundle: Bundle, clip_id: int, database: Database) -> WindowVectors | None:
+    """Return the windows of a row in `clips`; None if it is gone or has none."""
+    for windows, valid in database.query(
+        "SELECT windows, valid FROM clips WHERE id = ? AND n_windows > 0", (clip_id,)
+    ):
+        return _as_windows(bundle, windows, valid)
+    return None
+
+
+def _as_windows(bundle: Bundle, windows: bytes, valid: bytes) -> WindowVectors:
+    from soundseek.bundle.sounds import WindowVectors
+
+    vectors = np.frombuffer(windows, dtype="<f2").reshape(-1, bundle.dimension)
+    starts_s = np.arange(len(vectors), dtype=np.float64) * bundle.hop_s
+    valid_samples = np.frombuffer(valid, dtype="<u4").astype(np.int64)
+    return WindowVectors(vectors.astype(np.float32), starts_s, valid_samples)
+
+
+def clip_vector(database: Database, path: AnyPath) -> npt.NDArray[np.float32]:
+    """Return the vector [dimension] of a present file as it was indexed, L2-normalised.
+
+    Raises LibraryError if the library has no such file.
+    """
+    for blob in path_spellings(path):
+        for (vector,) in database.query(
+            "SELECT clips.vector FROM files JOIN clips ON clips.id = files.clip_id"
+            " WHERE files.path = ? AND files.state = 'present'",
+            (blob,),
+        ):
+            found = np.frombuffer(vector, dtype="<f2").astype(np.float32)
+            return np.asarray(found / max(float(np.linalg.norm(found)), 1e-12), dtype=np.float32)
+    raise LibraryError(
+        f"{os.fspath(path)} is not in the library {database.path}",
+        remedy="index it: soundseek index FILE",
+    )

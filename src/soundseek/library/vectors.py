@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from soundseek.library.cachefile import (
 )
 from soundseek.library.database import Database, explained
 from soundseek.library.scoring import dot_products
+from soundseek.library.tables import Kept, Made
 
 FloatArray = npt.NDArray[np.float32]
 IndexArray = npt.NDArray[np.int64]
@@ -56,14 +57,17 @@ WINDOWS = VectorSource(
     "clip",
     "SELECT count(*) FROM clips",
     "SELECT count(*), total(n_windows) FROM clips WHERE revision > ?",
-    "SELECT id, valid, windows FROM clips WHERE revision > ? AND n_windows > 0 ORDER BY id",
+    # The ids first, from an index: else the order by id would have SQLite walk through all rows.
+    "SELECT id, valid, windows FROM clips WHERE id IN"
+    " (SELECT id FROM clips WHERE revision > ? AND n_windows > 0) ORDER BY id",
 )
 CAPTIONS = VectorSource(
     CAPTIONS_FILE,
     "caption",
     "SELECT count(*) FROM captions",
     "SELECT count(*), count(*) FROM captions WHERE revision > ?",
-    "SELECT id, NULL, vector FROM captions WHERE revision > ? AND vector > x'' ORDER BY id",
+    "SELECT id, NULL, vector FROM captions WHERE id IN"
+    " (SELECT id FROM captions WHERE revision > ?) AND vector > x'' ORDER BY id",
 )
 _ONE_WINDOW = np.ones(1, dtype=np.float32)
 
@@ -148,22 +152,35 @@ class LibraryVectors:
     say. So a cache file is never wrong, only behind: clips that are newer than it are read from
     the database into memory, and clips that are gone are not asked for. The file is written again
     when these two are more than a tenth of it; where that cannot be done (a read-only folder,
-    a full disk), they stay in memory.
+    a full disk), they stay in memory. What is in memory is not read again.
+
+    Attributes:
+        dimension: values in a vector.
     """
 
     def __init__(
-        self, database: Database, cache_folder: Path, source: VectorSource = WINDOWS
+        self,
+        database: Database,
+        cache_folder: Path,
+        source: VectorSource = WINDOWS,
+        *,
+        kept: Kept[WindowTable] | None = None,
+        writes_cache: bool | None = None,
     ) -> None:
-        """Nothing is read before `table`."""
+        """Nothing is read before `table`.
+
+        `kept` may be shared with others of the same library and source. `writes_cache` None:
+        where the database may be written.
+        """
         meta = database.meta()
         self._database = database
         self._source = source
         self._folder = cache_folder
-        self._dimension = int(meta["dimension"])
+        self.dimension = int(meta["dimension"])
         mark = "\n".join((meta["created"], meta["bundle_fingerprint"]))
         self._identity = hashlib.sha256(mark.encode()).digest()
-        self._revision = -1
-        self._table: WindowTable | None = None
+        self._kept: Kept[WindowTable] = Kept() if kept is None else kept
+        self._writes_cache = not database.read_only if writes_cache is None else writes_cache
 
     def table(self) -> WindowTable:
         """Return the vectors as of now; the same object as before if nothing has changed.
@@ -171,17 +188,19 @@ class LibraryVectors:
         Raises LibraryError if the database cannot be read or holds vectors of a wrong size.
         """
         revision = self._database.revision()
-        if self._table is None or revision != self._revision:
-            self._table = self._loaded(revision)
-            self._revision = revision
-        return self._table
+        return self._kept.at(revision, lambda made: self._loaded(revision, made))
 
-    def _loaded(self, revision: int) -> WindowTable:
-        cached = open_cache(self._folder, self._identity, self._dimension, self._source.file)
+    def _loaded(self, revision: int, made: Made[WindowTable] | None) -> WindowTable:
+        cached = open_cache(self._folder, self._identity, self.dimension, self._source.file)
         if cached is not None and cached.revision == revision:
             return WindowTable.of(cached)
-        if self._is_behind(cached) and not self._database.read_only:
+        if self._is_behind(cached) and self._writes_cache:
             cached = self._written(revision) or cached
+        if made is not None and _is_on(made.value, cached):
+            newer = self._in_memory(made.revision)
+            if not newer.clip_ids.size:
+                return made.value
+            return WindowTable.of(*grown(made.value.blocks, newer, cached is not None))
         if cached is None:
             return WindowTable.of(self._in_memory(-1))
         return WindowTable.of(cached, self._in_memory(cached.revision))
@@ -191,14 +210,14 @@ class LibraryVectors:
             write_cache(
                 self._folder,
                 self._identity,
-                self._dimension,
+                self.dimension,
                 revision,
                 self._clips_since(-1),
                 self._source.file,
             )
         except OSError:
             return None  # a search works as well without; whoever writes next sees the full disk
-        return open_cache(self._folder, self._identity, self._dimension, self._source.file)
+        return open_cache(self._folder, self._identity, self.dimension, self._source.file)
 
     def _is_behind(self, cached: Block | None) -> bool:
         ((clips,),) = self._database.query(self._source.count)
@@ -218,7 +237,7 @@ class LibraryVectors:
         clips = list(self._clips_since(revision))
         windows = [clip.windows for clip in clips]
         return Block(
-            np.concatenate([np.empty((0, self._dimension), np.float16), *windows]),
+            np.concatenate([np.empty((0, self.dimension), np.float16), *windows]),
             np.concatenate([np.empty(0, np.float32), *(clip.weights for clip in clips)]),
             np.array([clip.clip_id for clip in clips], dtype=np.int64),
             np.array([len(part) for part in windows], dtype=np.int64),
@@ -233,9 +252,9 @@ class LibraryVectors:
                 yield self._clip(*row)
 
     def _clip(self, clip_id: int, lengths: Any, vectors: Any) -> ClipWindows:
-        if not isinstance(vectors, bytes) or not vectors or len(vectors) % (2 * self._dimension):
+        if not isinstance(vectors, bytes) or not vectors or len(vectors) % (2 * self.dimension):
             raise self._damaged(clip_id, "vectors")
-        windows = np.frombuffer(vectors, dtype="<f2").reshape(-1, self._dimension)
+        windows = np.frombuffer(vectors, dtype="<f2").reshape(-1, self.dimension)
         if lengths is None and len(windows) == 1:
             return ClipWindows(clip_id, windows, _ONE_WINDOW)
         if not isinstance(lengths, bytes) or len(lengths) != 4 * len(windows):
@@ -252,3 +271,36 @@ class LibraryVectors:
             remedy="see what else is: soundseek library verify; to make it anew: "
             "soundseek index FOLDER --rebuild",
         )
+
+
+def _is_on(table: WindowTable, cached: Block | None) -> bool:
+    """Whether a table goes on from this cache, or from none."""
+    first = table.blocks[0]
+    if cached is None:
+        return not isinstance(first.matrix, np.memmap)
+    return isinstance(first.matrix, np.memmap) and first.revision == cached.revision
+
+
+def grown(blocks: Sequence[Block], newer: Block, first_is_mapped: bool) -> list[Block]:
+    """Return the blocks with a newer one behind them.
+
+    Blocks in memory are joined while the last is less than twice the newest: there are few, and a
+    vector is copied seldom.
+    """
+    mapped, joined = list(blocks[: int(first_is_mapped)]), list(blocks[int(first_is_mapped) :])
+    while joined and len(joined[-1].matrix) < 2 * len(newer.matrix):
+        newer = _joined(joined.pop(), newer)
+    return [*mapped, *joined, newer]
+
+
+def _joined(older: Block, newer: Block) -> Block:
+    """Return two blocks as one; of a clip in both the newer one stays."""
+    kept = ~np.isin(older.clip_ids, newer.clip_ids)
+    windows = np.repeat(kept, older.counts)
+    return Block(
+        np.concatenate([older.matrix[windows], newer.matrix]),
+        np.concatenate([older.weights[windows], newer.weights]),
+        np.concatenate([older.clip_ids[kept], newer.clip_ids]),
+        np.concatenate([older.counts[kept], newer.counts]),
+        older.revision,
+    )

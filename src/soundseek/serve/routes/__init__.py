@@ -1,0 +1,1 @@
+"""What the server answers, a module a part; `soundseek.serve.app` has the table of them."""
