@@ -14,7 +14,14 @@ pytestmark = pytest.mark.lab
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "recipe", ["cpjku2024/distilled", "samsung2024/system7", "cmu2022/caption_match"]
+    "recipe",
+    [
+        "cpjku2024/distilled",
+        "samsung2024/system7",
+        "cmu2022/caption_match",
+        "cmu2022/captioning_crnn",
+        "soundseek/captions",
+    ],
 )
 def test_shipped_recipes_can_be_rehearsed(home: Path, recipe: str) -> None:
     out = json.loads(succeeded("train", recipe, "--smoke", "--dry-run", "--json"))

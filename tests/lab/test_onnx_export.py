@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import onnx
 import onnxruntime
 import torch
 
@@ -15,7 +16,13 @@ from soundseek.lab.distilled.biencoder import BiEncoder
 from soundseek.lab.distilled.build import build_biencoder
 from soundseek.lab.distilled.export import audio_graph, text_graph
 from soundseek.lab.distilled.recipe import Recipe
-from soundseek.lab.onnx_export import audio_onnx, check_graph, text_onnx
+from soundseek.lab.onnx_export import (
+    audio_onnx,
+    check_graph,
+    exported,
+    text_onnx,
+    with_half_weights,
+)
 from soundseek.lab.text_encoders.tokenizer import train_tokenizer
 
 pytestmark = [
@@ -94,3 +101,81 @@ def test_a_network_that_is_no_graph_is_refused() -> None:
 def test_texts_of_two_tokens_are_too_short() -> None:
     with pytest.raises(BundleError, match="2 tokens is too short"):
         text_onnx(torch.nn.Identity(), vocabulary=9, max_tokens=2)
+
+
+class Several(torch.nn.Module):
+    """Two outputs, of floats and of whole numbers."""
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mask = torch.arange(x.shape[1]) < lengths[:, None]
+        return x * mask[..., None] + 1.0, mask.long()
+
+
+class Wide(torch.nn.Module):
+    """A weight that is large, one that float16 cannot hold, and a small one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.large = torch.nn.Linear(64, 80)
+        self.beyond = torch.nn.Linear(80, 80)
+        self.small = torch.nn.Linear(80, 3)
+        with torch.no_grad():
+            self.beyond.weight.mul_(1e-3)[0, 0] = 70_000.0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.small(self.beyond(self.large(x)) * 1e-4)
+        return result
+
+
+def test_a_graph_has_outputs_by_name() -> None:
+    batch, steps = torch.export.Dim("batch", min=1, max=64), torch.export.Dim("steps", max=64)
+
+    def inputs(*lengths: int) -> dict[str, torch.Tensor]:
+        return {"x": torch.randn(len(lengths), max(lengths), 2), "lengths": torch.tensor(lengths)}
+
+    graph = exported(
+        Several(),
+        inputs(3, 2),
+        {"x": {0: batch, 1: steps}, "lengths": {0: batch}},
+        [inputs(1), inputs(4, 1, 5)],
+        outputs=("memory", "memory_mask"),
+    )
+    opened = session(graph)
+    assert [one.name for one in opened.get_outputs()] == ["memory", "memory_mask"]
+    given = inputs(2, 4)
+    arrays = {name: value.numpy() for name, value in given.items()}
+    values, mask = opened.run(["memory", "memory_mask"], arrays)
+    assert mask.tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
+    assert (values[0, 2:] == 1.0).all()
+    right, wrong = (values, mask), (values, 1 - mask)
+    check_graph(graph, arrays, *right)
+    with pytest.raises(BundleError, match="differs from the network by 1"):
+        check_graph(graph, arrays, *wrong)
+    check_graph(graph, arrays, *wrong, tolerance=1.0)
+    with pytest.raises(BundleError, match=r"shape \(2, 4, 2\), the network \(1, 4, 2\)"):
+        check_graph(graph, arrays, values[:1], mask)
+
+
+@torch.no_grad()
+def test_weights_are_kept_as_halves_where_that_is_possible() -> None:
+    network = Wide().eval()
+    batch = torch.export.Dim("batch", min=1, max=64)
+    x = torch.randn(4, 64)
+    whole = exported(network, {"x": x}, {"x": {0: batch}}, [{"x": x[:1]}], tolerance=1e-2)
+    half = with_half_weights(whole)
+    kinds = {
+        tuple(one.dims): one.data_type
+        for one in onnx.load_from_string(half).graph.initializer
+        if len(one.dims) == 2
+    }
+    # The exporter stores weights the other way round.
+    by_size = {
+        size: kinds.get(size, kinds.get(size[::-1])) for size in ((64, 80), (80, 80), (3, 80))
+    }
+    float16, float32 = onnx.TensorProto.FLOAT16, onnx.TensorProto.FLOAT
+    assert by_size == {(64, 80): float16, (80, 80): float32, (3, 80): float32}
+    saved = len(whole) - len(half)
+    assert 0.9 * 64 * 80 * 2 < saved <= 64 * 80 * 2
+    (exact,), (rough,) = (session(graph).run(None, {"x": x.numpy()}) for graph in (whole, half))
+    difference = np.abs(rough - exact).max()
+    assert 0 < difference < 0.01 * np.abs(exact).max()

@@ -1,5 +1,5 @@
-"""Every shipped retrieval recipe from end to end: the real run's code, tiny networks, synthetic
-sounds."""
+"""Every shipped recipe of the literature from end to end, and the captioner's: the real run's code,
+tiny networks, synthetic sounds."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from soundseek.lab.captioning.recipe import CaptioningRecipe
+from soundseek.lab.captioning.tiny import tiny as tiny_captioner
 from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe
 from soundseek.lab.retrieval.ensemble import EnsembleRecipe, members_of
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
@@ -25,6 +27,7 @@ RECIPES = {name: load_recipe(name) for name in recipe_names()}
 RETRIEVAL = [name for name, recipe in RECIPES.items() if isinstance(recipe, RetrievalRecipe)]
 ENSEMBLES = [name for name, recipe in RECIPES.items() if isinstance(recipe, EnsembleRecipe)]
 MATCHING = [name for name, recipe in RECIPES.items() if isinstance(recipe, CaptionMatchRecipe)]
+CAPTIONING = [name for name, recipe in RECIPES.items() if isinstance(recipe, CaptioningRecipe)]
 # One kind of clip has one test clip in the synthetic corpus.
 KINDS = 8
 
@@ -73,8 +76,10 @@ def check_terms(run: Path, recipe: RetrievalRecipe) -> None:
 
 
 def test_every_recipe_of_the_literature_is_here() -> None:
-    assert len(RETRIEVAL) + len(ENSEMBLES) + len(MATCHING) == len(RECIPES) - 1
+    tried = [*RETRIEVAL, *ENSEMBLES, *MATCHING, *CAPTIONING]
+    assert {*RECIPES} - {*tried} == {"soundseek/mini"}
     assert len(ENSEMBLES) == 4
+    assert len(CAPTIONING) == 10
     compared = {load_recipe(name).compare for name in MATCHING}  # type: ignore[attr-defined]
     assert compared == {"embedding", "bundle", "cider", "bm25"}
     assert len(MATCHING) == len(compared)
@@ -116,6 +121,30 @@ def test_caption_matching_is_scored(name: str, synthetic: Path, tmp_path: Path) 
     assert isinstance(recipe, CaptionMatchRecipe)
     train(tiny_caption_match(recipe, synthetic), tmp_path, silent)
     check_scores(tmp_path, recipe.published)
+
+
+@pytest.mark.parametrize("name", CAPTIONING)
+def test_a_captioning_recipe_trains_and_writes(
+    name: str, synthetic: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from soundseek.metrics.captions import evaluation
+
+    # Java programs take longer to start than the recipe to run.
+    monkeypatch.setattr(evaluation, "find_java", lambda: None)
+    recipe = RECIPES[name]
+    assert isinstance(recipe, CaptioningRecipe)
+    assert train(tiny_captioner(recipe, synthetic), tmp_path, silent).is_file()
+    with (tmp_path / "metrics.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["stage"] for row in rows] == ["train"] * 2
+    assert all(float(row["loss"]) == float(row["cross_entropy"]) > 0 for row in rows)
+    found = scores(tmp_path)
+    assert found["clips"] == found["n"] == KINDS
+    assert set(found["metrics"]) >= {"bleu_1", "rouge_l", "cider", "vocabulary"}
+    published = recipe.published
+    assert (found["published"] or {}).get("scores") == (published and dict(published.scores))
+    with (tmp_path / "captions.csv").open(encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == KINDS
 
 
 @pytest.mark.parametrize("name", RETRIEVAL)

@@ -24,7 +24,10 @@ def test_what_a_system_names_is_there(name: str) -> None:
     kind = placed(system.recipe)
     assert issubclass(kind, RecipeBase)
     assert kind.model_fields["system"].annotation.__args__ == (name,)
-    assert callable(placed(system.train))
+    places = (system.train, system.small, system.similarities, system.export, system.rehearse)
+    for place in (*places, system.find_batch):
+        assert place is None or callable(placed(place)), place
+    assert (system.export is None) == bool(all(system.no_export))
 
 
 def test_a_recipe_names_its_system(tmp_path: Path) -> None:

@@ -99,7 +99,10 @@ def exported(
 
 def with_half_weights(graph: bytes, *, least: int = 4096) -> bytes:
     """The graph with weights of `least` values or more kept as float16, and turned into float32
-    when it is opened: half the size, and the same arithmetic."""
+    when it is opened: half the size, and the same arithmetic on weights that are rounded.
+
+    Weights with a value beyond float16 stay as they are.
+    """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
@@ -109,6 +112,8 @@ def with_half_weights(graph: bytes, *, least: int = 4096) -> bytes:
         if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < least:
             continue
         values = numpy_helper.to_array(tensor)
+        if not np.abs(values).max() <= np.finfo(np.float16).max:
+            continue
         name, stored = tensor.name, f"{tensor.name}_half"
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
         casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch")
@@ -11,6 +12,10 @@ pytest.importorskip("transformers")
 
 import torch
 
+from soundseek.bundle.captioning import decoding as runtime
+from soundseek.bundle.captioning.rules import Rules
+from soundseek.bundle.captioning.schema import CaptionText
+from soundseek.bundle.captioning.searches import BeamSearch, GreedySearch
 from soundseek.errors import DataError, RecipeError
 from soundseek.lab.captioning.captioner import Captioner
 from soundseek.lab.captioning.decoding import WrittenCaption, allowed_words, write_captions
@@ -142,6 +147,43 @@ def test_only_given_words_are_written(
     assert used
     assert used <= {"a", "dog", "raincoat", "barks", "falls"}
     assert all(caption.text == made.tokens.decode([caption.ids])[0] for caption in captions)
+
+
+@pytest.mark.parametrize("ngram", [0, 2])
+@pytest.mark.parametrize(("beams", "penalty"), [(1, 1.0), (3, 0.5), (4, 1.0), (4, 2.0)])
+def test_a_search_as_the_runtimes_finds_what_it_finds(
+    beams: int, penalty: float, ngram: int
+) -> None:
+    """Of captions that end and of some that are cut; the baseline's way finds others."""
+    made, steps = captioner(), range(2, 14)
+    made.network.final_logits_bias[0, made.tokens.eos] = 1.0
+    how = decoding("beam", beams=beams, length_penalty=penalty, no_repeat_ngram=ngram)
+    settings = runtime.Decoding(
+        beams=beams, min_tokens=3, max_tokens=12, no_repeat_ngram=ngram, length_penalty=penalty
+    )
+    tokens, (sequence, mask) = made.tokens, sounds(*steps)
+    sequence = sequence * 8.0  # so that captions differ
+    rules = Rules(settings, CaptionText(tokens.bos, tokens.eos, tokens.pad, 30), None)
+    states = made.encode(sequence, mask)
+
+    def step(ids: np.ndarray, clips: np.ndarray) -> np.ndarray:
+        entered = torch.from_numpy(np.insert(ids, 0, tokens.eos, axis=1))
+        with torch.no_grad():
+            logits = made.decode(states[clips], mask[clips], entered)
+        return logits[:, -1].numpy()
+
+    searches = [
+        GreedySearch(rules) if beams == 1 else BeamSearch(rules, beams, penalty) for _ in steps
+    ]
+    expected = runtime.run_searches(searches, step, tokens.bos)
+    as_runtime = how.model_copy(update={"search": "runtime"})
+    found = write_captions(made, sequence, mask, as_runtime)
+    for one, other in zip(found, expected, strict=True):
+        assert one.ids == tuple(token for token in other.ids if token != tokens.eos)
+        assert one.mean_log_probability == pytest.approx(other.mean, abs=1e-4)
+    assert beams == 1 or len({len(one.ids) for one in found}) > 1
+    others = write_captions(made, sequence, mask, how)
+    assert beams == 1 or [one.ids for one in others] != [one.ids for one in found]
 
 
 def test_words_are_only_asked_for_where_the_recipe_does(made: Captioner, tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def test_files_are_captioned_as_clips_of_a_test_set_are(
     trained = load_trained(run)
     clips = test_clips(recipe.data, silent)
     part = prepare_part("test", clips, recipe, trained.model, tmp_path, silent)
-    expected = captions_of(trained.model, part, recipe.decoding, silent)
+    described = captions_of(trained.model, part, recipe.decoding, silent)
+    expected = [one.written for one in described]
     found = told(open_captioner(run), [clip.path for clip in part.clips])
     assert len({text for text, _ in found}) > 1
     assert [text for text, _ in found] == [one.text for one in expected]

@@ -74,6 +74,12 @@ def test_all_that_does_not_fit_together_is_told_at_once() -> None:
         ({"network": {"model": "facebook/bart-base"}}, "network.model: random weights"),
         ({"network": {"hidden": "mean_last_two", "encoder_layers": 1}}, "network.hidden"),
         ({"decoding": {"max_tokens": 2000}}, "decoding.max_tokens: the network has 1024"),
+        ({"audio": {"encoder": "bundle", "window_s": 2.0}}, "audio.window_s: a bundle has windows"),
+        (
+            {"audio": {"encoder": "bundle", "frozen": False}},
+            "audio.frozen: a bundle does not learn",
+        ),
+        ({"decoding": {"search": "fast"}}, "decoding.search"),
         ({"audio": {"encoder": "vgish"}}, "did you mean 'vggish'"),
         ({"decoding": {"beam": 2}}, "did you mean 'beams'"),
         ({"published": {"source": "a", "scores": {"R@1": 0.1}}}, "published.scores"),

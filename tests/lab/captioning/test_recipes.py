@@ -119,6 +119,23 @@ def test_events_are_those_of_the_report() -> None:
     assert WEIGHTS[str(events.checkpoint)].encoder == events.tagger
 
 
+def test_every_checkpoint_is_a_published_one_of_its_encoder() -> None:
+    for name in PUBLISHED:
+        audio = recipe(name).audio
+        inner = audio.options.get("vggish_checkpoint")
+        assert (audio.checkpoint is None) == (audio.weights == "random") == (inner is not None)
+        assert WEIGHTS[audio.checkpoint or inner].encoder == "vggish"
+
+
+def test_the_captioner_that_ships_is_scored_as_its_users_search() -> None:
+    path = find_recipe("soundseek/captions")
+    made = validated(CaptioningRecipe, read_recipe_file(path), "soundseek/captions")
+    assert made.decoding.search == "runtime"
+    assert made.decoding.method == "beam"
+    assert (made.audio.encoder, made.audio.frozen) == ("bundle", True)
+    assert all(source.tiers == ("free",) for source in made.data.train)
+
+
 def test_nobody_trains_on_what_is_tested_with() -> None:
     for name in PUBLISHED:
         data = recipe(name).data

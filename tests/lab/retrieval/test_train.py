@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from soundseek.lab.retrieval import stage, train
 from soundseek.lab.retrieval.trained import load_trained
 from soundseek.lab.run_folder import RunFolder
 from support.retrieval import Document, rows, silent
+from support.runs import assert_same, assert_same_weights, interrupted, loaded
 
 pytestmark = pytest.mark.lab
 
@@ -77,19 +79,8 @@ def killed(monkeypatch: pytest.MonkeyPatch) -> Killed:
 
     def run(recipe: Any, folder: Path, place: str, at: int) -> None:
         owner: Any = next(one for one in (train, stage, stage.Stage) if hasattr(one, place))
-        real, calls = getattr(owner, place), 0
-
-        def interrupted(*arguments: Any, **named: Any) -> Any:
-            nonlocal calls
-            calls += 1
-            if calls == at:
-                raise KeyboardInterrupt
-            return real(*arguments, **named)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(owner, place, interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                train.train(recipe, folder, silent)
+        work = partial(train.train, recipe, folder, silent)
+        interrupted(owner, place, at, work, monkeypatch)
 
     return run
 
@@ -129,35 +120,9 @@ def plain(
     return kept_runs["plain"]
 
 
-def loaded(path: Path) -> dict[str, Any]:
-    state: dict[str, Any] = torch.load(path, weights_only=True)
-    return state
-
-
-def assert_same(first: Any, second: Any, where: str = "") -> None:
-    """Exact equality, tensor by tensor."""
-    assert type(first) is type(second), where
-    if isinstance(first, dict):
-        assert list(first) == list(second), where
-        for key in first:
-            assert_same(first[key], second[key], f"{where}.{key}")
-    elif isinstance(first, list | tuple):
-        assert len(first) == len(second), where
-        for i, (one, other) in enumerate(zip(first, second, strict=True)):
-            assert_same(one, other, f"{where}.{i}")
-    elif isinstance(first, torch.Tensor):
-        assert first.equal(second), where
-    else:
-        assert first == second, where
-
-
 def assert_same_run(first: Path, second: Path) -> None:
     """Weights, optimiser, plateau, early stopping, tables and figures."""
-    for name in ("last.pt", "best.pt", *(path.name for path in first.glob("stage-*.pt"))):
-        one, other = loaded(first / name), loaded(second / name)
-        for state in (one, other):
-            state.get("progress", {}).pop("seconds", None)
-        assert_same(one, other, name)
+    assert_same_weights(first, second)
     for table in ("metrics.csv", "validation.csv"):
         assert rows(first / table) == rows(second / table), table
     for file in ("scores.json", "predictions.csv"):

@@ -33,11 +33,16 @@ def build_model(recipe: CaptioningRecipe, captions: Sequence[str] = ()) -> Capti
     together, `DataError` for files that are missing or of another architecture.
     """
     torch.manual_seed(recipe.seed)
-    encoder = build_audio_side(_as_retrieval(recipe.audio))
+    encoder = build_encoder(recipe)
     return CaptioningModel(
         _tower(recipe, encoder),
         build_captioner(recipe, captions, width=sound_width(recipe, encoder.width)),
     )
+
+
+def build_encoder(recipe: CaptioningRecipe) -> AudioEncoderModule:
+    """What hears, its checkpoint loaded strictly; random weights come from torch's generator."""
+    return build_audio_side(_as_retrieval(recipe.audio))
 
 
 def build_captioner(recipe: CaptioningRecipe, captions: Sequence[str], *, width: int) -> Captioner:
@@ -57,8 +62,12 @@ def build_captioner(recipe: CaptioningRecipe, captions: Sequence[str], *, width:
 
 def sound_width(recipe: CaptioningRecipe, encoder_width: int) -> int:
     """The width of a step of sound: the encoder's, and a class each of the tagger, if any."""
-    events = recipe.audio.events
-    return encoder_width + (0 if events is None else tagger_classes(_tagger_of(recipe.audio)))
+    return encoder_width + event_classes(recipe)
+
+
+def event_classes(recipe: CaptioningRecipe) -> int:
+    """How many classes the tagger of `audio.events` has; 0 where there is none."""
+    return 0 if recipe.audio.events is None else tagger_classes(_tagger_of(recipe.audio))
 
 
 def build_event_tagger(recipe: CaptioningRecipe) -> AudioEncoderModule | None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from soundseek.bundle.captioning.schema import CaptionerManifest
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.credits import attributions, licences
 from soundseek.lab.data.manifest import Clip
+from soundseek.lab.retrieval.card import ATTRIBUTION, has_authors
 
-_LIMITS = """\
+_LIMITS: Final = """\
 - It says what kind of sound a clip resembles, in the manner of its training captions. It is often
   wrong in detail: who, what of, how many, in which order. Look at it as a hint, not as a record.
 - It always says something: noise, music and speech too are given the words that come nearest.
 - It does not write down what people say.
-- English only, in small letters and without punctuation.
+- It knows the language of its training captions alone.
 - It reads the vectors that the model keeps of a sound: what these do not tell, it does not know."""
 
 
@@ -33,9 +35,9 @@ def model_card(
     hours = sum(clip.duration_s for clip in clips) / 3600
     captions = sum(len(clip.captions) for clip in clips)
     credit = ""
-    if any(clip.author or clip.origin for clip in clips):
+    if has_authors(clips):
         credit = f"""
-## Attribution
+## {ATTRIBUTION}
 
 Thanks to all who recorded these sounds and gave them away.
 
@@ -46,11 +48,11 @@ Thanks to all who recorded these sounds and gave them away.
 {recipe.description}. Made by the recipe `{recipe.name}`, seed {recipe.seed}. It reads the window
 vectors of `{manifest.hears.name}` and writes a sentence.
 
-- **Parameters**: {parameters / 1e6:.2f} M, trained from random initialisation; kept in half
+- **Parameters**: {parameters / 1e6:.2f} M, trained from {_origin(recipe)}; kept in half
   precision.
-- **Network**: {recipe.adapter.layers} linear layers, {_network(recipe)} of width
-  {recipe.network.width}; at most {manifest.most_windows} windows of a clip.
-- **Decoding**: {_decoding(manifest)}.
+- **Network**: {_network(recipe)} of width {recipe.network.width}; at most {manifest.most_windows}
+  windows of a clip.
+- **Writing**: {_written(recipe)}; {_decoding(manifest)}.
 - **Captions without sounds**: {_texts(recipe)}.
 
 ## Scores
@@ -70,11 +72,25 @@ vectors of `{manifest.hears.name}` and writes a sentence.
 
 
 def _network(recipe: CaptioningRecipe) -> str:
-    network = recipe.network
-    decoder = f"{network.decoder_layers} decoder layers"
-    if network.encoder == "none":
-        return decoder
-    return f"{network.encoder_layers} encoder and {decoder}"
+    network, adapters = recipe.network, recipe.adapter.layers
+    before = f"{adapters} linear layer{'s' if adapters > 1 else ''}, " if adapters else ""
+    encoder = "" if network.encoder == "none" else f"{network.encoder_layers} encoder and "
+    return f"{before}{encoder}{network.decoder_layers} decoder layers"
+
+
+def _origin(recipe: CaptioningRecipe) -> str:
+    model = recipe.network.model
+    if recipe.network.weights == "random" or model is None:
+        return "random initialisation"
+    # A path of the machine that trained tells nobody anything; a hub name has a slash as well.
+    shown = Path(model).name if Path(model).is_absolute() else model
+    return f"the weights of `{shown}` (its own terms apply)"
+
+
+def _written(recipe: CaptioningRecipe) -> str:
+    text = recipe.text
+    letters = "small letters" if text.lowercase else "letters as in its captions"
+    return letters + (", without punctuation" if text.strip_punctuation else ", with punctuation")
 
 
 def _decoding(manifest: CaptionerManifest) -> str:
@@ -97,7 +113,7 @@ def _texts(recipe: CaptioningRecipe) -> str:
 
 def _scores(scores: Mapping[str, Any]) -> str:
     if not scores:
-        return "\nNone: the recipe has no test clips.\n"
+        return "\nNone: there were no test clips, or nothing to measure them with.\n"
     lines = []
     for part, found in scores.items():
         lines.append(
@@ -110,8 +126,8 @@ def _scores(scores: Mapping[str, Any]) -> str:
             shown = f"{one['value']:.0f}" if name == "vocabulary" else f"{one['value']:.4f}"
             lines.append(f"| {name} | {shown} | {interval} |")
     lines.append(
-        "\nReferences are the clips' own captions, which were written from names, folders and "
-        "titles: nobody listened. The figures tell captioners apart; they are not those of other "
-        "data."
+        "\nReferences are the clips' own captions. Where a source's captions were made from names, "
+        "folders and titles, nobody listened: such figures tell captioners apart, and cannot be "
+        "compared with those of other data."
     )
     return "\n".join(lines) + "\n"

@@ -96,10 +96,13 @@ def _generated(
     from transformers.modeling_outputs import BaseModelOutput
 
     network: Any = captioner.network
+    tokens = captioner.tokens
+    begun = [tokens.eos, tokens.bos] if decoding.search == "runtime" else [tokens.eos]
     with hub.quiet():
         written: Tensor = network.generate(
             encoder_outputs=BaseModelOutput(last_hidden_state=states),
             attention_mask=mask.long(),
+            decoder_input_ids=torch.tensor([begun], device=states.device).expand(len(states), -1),
             generation_config=_settings(captioner, decoding),
             logits_processor=_rules(captioner, decoding, places, words),
         )
@@ -109,16 +112,21 @@ def _generated(
 def _settings(captioner: Captioner, decoding: Decoding) -> Any:
     tokens = captioner.tokens
     beams = decoding.beams if decoding.method == "beam" else 1
+    as_runtime = decoding.search == "runtime"
     # What belongs to beams only is a warning elsewhere.
-    of_beams = {"early_stopping": True, "length_penalty": decoding.length_penalty}
+    of_beams = {
+        "early_stopping": "never" if as_runtime else True,
+        "length_penalty": decoding.length_penalty,
+    }
     return hub.transformers_library().GenerationConfig(
         num_beams=beams,
         do_sample=False,
         max_length=decoding.max_tokens,
         min_length=decoding.min_tokens,
         no_repeat_ngram_size=decoding.no_repeat_ngram,
-        forced_bos_token_id=tokens.bos if decoding.force_bos else None,
-        forced_eos_token_id=tokens.eos,
+        forced_bos_token_id=tokens.bos if decoding.force_bos and not as_runtime else None,
+        forced_eos_token_id=None if as_runtime else tokens.eos,
+        suppress_tokens=sorted({tokens.bos, tokens.pad} - {tokens.eos}) if as_runtime else None,
         decoder_start_token_id=tokens.eos,
         bos_token_id=tokens.bos,
         pad_token_id=tokens.pad,

@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from soundseek.errors import DataError
+from soundseek.lab.captioning.clips import captioned_sets, with_words
 from soundseek.lab.captioning.prepare import prepare_part
 from soundseek.lab.captioning.scoring import captions_of
 from soundseek.lab.captioning.trained import Trained, load_trained
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.devices import device_of
-from soundseek.lab.retrieval.clips import clip_sets, test_clips
+from soundseek.lab.retrieval.clips import test_clips
 from soundseek.lab.retrieval.recipe import Source
 from soundseek.lab.run_captions import RunCaptions, read_run_captions
 
@@ -41,22 +42,22 @@ def run_captions(
     clips = _clips(trained, run_folder, say, sources, part)
     cache = Path(recipe.run.cache) if recipe.run.cache else run_folder / "cache"
     prepared = prepare_part(part, clips, recipe, model, cache, say)
-    written = captions_of(model, prepared, recipe.decoding, say)
+    described = captions_of(model, prepared, recipe.decoding, say)
     return RunCaptions(
-        {clip.id: one.text for clip, one in zip(prepared.clips, written, strict=True)},
-        {clip.id: clip.captions for clip in prepared.clips},
+        {clip.id: written.text for clip, written in described},
+        {clip.id: clip.captions for clip, _ in described},
     )
 
 
 def _clips(
     trained: Trained, run_folder: Path, say: Say, sources: Sequence[Source] | None, part: str
 ) -> list[Clip]:
-    data = trained.recipe.data
+    recipe, data = trained.recipe, trained.recipe.data
+    if part == "validation":
+        return captioned_sets(recipe, say).validation
     if sources is not None:
         data = data.model_copy(update={"test": tuple(sources)})
-    if part == "validation":
-        return clip_sets(data, trained.recipe.seed, say).validation
     clips = test_clips(data, say)
     if not clips:
         raise DataError(f"{run_folder}: there is no {part} set", remedy=f"set data.{part}")
-    return clips
+    return with_words(part, clips, recipe, say)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -22,19 +22,25 @@ from soundseek.bundle.captioning.schema import (
 )
 from soundseek.bundle.captioning.write import write_captioner
 from soundseek.bundle.manifests import DataSource, Provenance
-from soundseek.errors import BundleError
+from soundseek.bundle.write import unclaimed
+from soundseek.errors import BundleError, SoundseekError
 from soundseek.lab.audio_encoders.bundled import BundledModel
 from soundseek.lab.captioning.card import model_card
+from soundseek.lab.captioning.clips import captioned_sets
 from soundseek.lab.captioning.graphs import decoder_graph, memory_graph
 from soundseek.lab.captioning.prepare import Part, prepare_part
+from soundseek.lab.captioning.recipe import Decoding
 from soundseek.lab.captioning.scoring import scored
 from soundseek.lab.captioning.trained import Trained, load_trained
 from soundseek.lab.credits import licences
-from soundseek.lab.retrieval.clips import clip_sets
+from soundseek.lab.data.manifest import Clip
+from soundseek.lab.retrieval.card import ATTRIBUTION, has_authors
+from soundseek.lab.run_captions import caption_figures
 from soundseek.lab.run_folder import RunFolder
 
 Say = Callable[[str], None]
-_BEGUN = 2  # tokens that BART counts of a caption before its first word
+_BEGUN: Final = 2  # tokens that BART counts of a caption before its first word
+_SHORTEST: Final = 2
 
 
 def export_run(
@@ -67,9 +73,13 @@ def export_run(
             f"windows of {window_s:g} s: those of a captioner are its bundle's",
             remedy="leave --window out",
         )
+    unclaimed(destination)  # said before minutes of work
+    clips = captioned_sets(recipe, say)
+    for line in _otherwise(recipe.decoding):
+        say(line)
     say("exporting the networks")
     torch.manual_seed(recipe.seed)
-    manifest = _manifest(trained, encoder, name)
+    manifest = _manifest(trained, encoder, clips.train, name)
     contents: dict[str, Any] = {
         "memory_onnx": memory_graph(model.captioner, manifest.most_windows),
         "decoder_onnx": decoder_graph(
@@ -77,24 +87,15 @@ def export_run(
         ),
         "tokenizer_json": model.captioner.tokens.document,
     }
-    clips = clip_sets(recipe.data, recipe.seed, say)
-    manifest = dataclasses.replace(
-        manifest,
-        provenance=dataclasses.replace(
-            manifest.provenance,
-            data=tuple(DataSource(*row) for row in licences(clips.train)),
-        ),
-    )
     scores: dict[str, Any] = {}
     if clips.test:
         cache = RunFolder(run_folder).cache if recipe.run.cache is None else Path(recipe.run.cache)
         part = prepare_part("test", clips.test, recipe, model, cache, say)
-        say("captioning the test clips through the runtime")
         with tempfile.TemporaryDirectory() as folder:
             draft = write_captioner(
                 Path(folder) / "draft", manifest, **contents, model_card="draft\n"
             )
-            scores = {"test": _measured(load_captioner(draft, bundle=encoder.bundle), part)}
+            scores = _measured(load_captioner(draft, bundle=encoder.bundle), part, say)
     manifest = dataclasses.replace(
         manifest, provenance=dataclasses.replace(manifest.provenance, scores=scores)
     )
@@ -106,11 +107,34 @@ def export_run(
     return written
 
 
-def _manifest(trained: Trained, encoder: BundledModel, name: str) -> CaptionerManifest:
+def _otherwise(decoding: Decoding) -> Iterator[str]:
+    """What the runtime does otherwise than the run's own scores."""
+    if decoding.search != "runtime":
+        yield (
+            "warning: the run searched for its captions as the 2022 baseline does, and the "
+            "captioner searches as the runtime does: captions may differ (decoding.search)"
+        )
+    if decoding.method == "nucleus":
+        yield "warning: the run drew its captions, and the captioner writes the likeliest words"
+    if decoding.words is not None:
+        yield (
+            "warning: the words of decoding.words are no part of the captioner, which uses any: "
+            "give them to it again"
+        )
+
+
+def _manifest(
+    trained: Trained, encoder: BundledModel, trained_on: Sequence[Clip], name: str
+) -> CaptionerManifest:
     recipe, tokens = trained.recipe, trained.model.captioner.tokens
     decoding, bundle = recipe.decoding, encoder.bundle
     # What a caption has besides its two first tokens, its end included.
     longest = min(decoding.max_tokens, recipe.network.positions) - _BEGUN
+    if longest < _SHORTEST:
+        raise BundleError(
+            f"captions of {longest} tokens are too short for a captioner",
+            remedy=f"train with decoding.max_tokens of at least {_BEGUN + _SHORTEST}",
+        )
     return CaptionerManifest(
         name=name,
         description=recipe.description,
@@ -125,18 +149,29 @@ def _manifest(trained: Trained, encoder: BundledModel, name: str) -> CaptionerMa
             no_repeat_ngram=decoding.no_repeat_ngram,
             length_penalty=decoding.length_penalty,
         ),
-        provenance=Provenance(recipe.name, (), {}, "See MODEL_CARD.md, section Attribution."),
+        provenance=Provenance(
+            recipe.name,
+            tuple(
+                DataSource(source, licence or "not stated", n)
+                for source, licence, n in licences(trained_on)
+            ),
+            {},
+            f"See MODEL_CARD.md, section {ATTRIBUTION}." if has_authors(trained_on) else "",
+        ),
     )
 
 
-def _measured(captioner: Captioner, part: Part) -> dict[str, Any]:
+def _measured(captioner: Captioner, part: Part, say: Say) -> dict[str, Any]:
+    """Scores of the test clips, captioned by the runtime; none where they cannot be computed."""
     assert part.heard is not None
+    say("captioning the test clips through the runtime")
     windows = [part.heard.batch([clip])[0][0].numpy() for clip in range(len(part.clips))]
-    found = scored(part, [one.text for one in captioner.caption(windows)])
-    return {
-        "n": found.n,
-        "metrics": {
-            name: {"value": one.value, "ci95": None if one.ci95 is None else list(one.ci95)}
-            for name, one in found.metrics.items()
-        },
-    }
+    try:
+        found = scored(part.clips, [one.text for one in captioner.caption(windows)])
+    except SoundseekError as error:
+        say(f"no figures: {error}")
+        return {}
+    for metric, why in found.missing.items():
+        say(f"without {metric}: {why}")
+    figures = caption_figures(found)
+    return {"test": {"n": figures["n"], "metrics": figures["metrics"]}}

@@ -43,10 +43,12 @@ class _Decoder(nn.Module):
 def memory_graph(captioner: Captioner, most_windows: int) -> bytes:
     """`memory.onnx`: vectors `[batch, windows, dimension]`, lengths `[batch]` → memory, mask.
 
-    Raises `BundleError` where the graph gives other values than the network.
+    `most_windows`: 2 or more. Raises `BundleError` where the graph gives other values than the
+    network.
     """
 
-    def inputs(lengths: list[int]) -> dict[str, Tensor]:
+    def inputs(*lengths: int) -> dict[str, Tensor]:
+        lengths = tuple(min(length, most_windows) for length in lengths)
         vectors = torch.randn(len(lengths), max(lengths), captioner.width)
         vectors = nn.functional.normalize(vectors, dim=2)
         return {"vectors": vectors, "lengths": torch.tensor(lengths)}
@@ -55,9 +57,9 @@ def memory_graph(captioner: Captioner, most_windows: int) -> bytes:
     windows = torch.export.Dim("windows", min=1, max=most_windows)
     graph = exported(
         _Memory(captioner).eval(),
-        inputs([3, 2]),
+        inputs(3, 2),
         {"vectors": {0: batch, 1: windows}, "lengths": {0: batch}},
-        [inputs([1]), inputs([5, 1, most_windows])],
+        [inputs(1), inputs(5, 1, most_windows)],
         outputs=("memory", "memory_mask"),
         tolerance=_TOLERANCE,
     )
@@ -67,11 +69,12 @@ def memory_graph(captioner: Captioner, most_windows: int) -> bytes:
 def decoder_graph(captioner: Captioner, most_steps: int, max_tokens: int) -> bytes:
     """`decoder.onnx`: ids `[n, tokens]`, memory `[n, steps, width]`, its mask → logits.
 
-    Raises `BundleError` as `memory_graph` does.
+    `most_steps` and `max_tokens`: 2 or more. Raises `BundleError` as `memory_graph` does.
     """
     tokens, width = captioner.tokens, captioner.network.config.d_model
 
     def inputs(n: int, length: int, steps: int) -> dict[str, Tensor]:
+        length, steps = min(length, max_tokens), min(steps, most_steps)
         ids = torch.randint(4, tokens.vocabulary, (n, length))
         ids[:, 0] = tokens.bos
         mask = torch.arange(steps) < torch.randint(1, steps + 1, (n, 1))

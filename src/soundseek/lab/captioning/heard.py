@@ -1,4 +1,4 @@
-"""What a frozen encoder hears in every clip, computed once and kept for all runs that ask."""
+"""What frozen networks hear in every clip, computed once and kept for all runs that ask."""
 
 from __future__ import annotations
 
@@ -35,40 +35,52 @@ def heard_once(
     """The sequences of `clips`, read from `cache` where a run with the same `what` left them, and
     id → reason of those that could not be read and were heard as silence.
 
-    `what` tells one hearing from another: encoder, weights, options. Written to a temporary name
-    and renamed; several runs may share the folder, one hears and the others wait.
+    `what` tells one hearing from another: encoder, weights, options.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    stem = cache / f"heard-{_identity(clips, {**what, 'max_s': max_s})}"
-    index, steps = stem.with_suffix(".json"), stem.with_suffix(".f16")
+
+    def listen(file: Path) -> tuple[SoundSequences, Mapping[str, str]]:
+        found = hear_sequences(
+            hear, store, file, width=width, least=least, max_s=max_s, on_progress=on_progress
+        )
+        return found, store.failures
+
+    return kept_once(heard_file(clips, cache, {**what, "max_s": max_s}), width, listen)
+
+
+def heard_file(clips: Sequence[Clip], cache: Path, what: Mapping[str, Any]) -> Path:
+    """The file below `cache` that is there once these clips were heard; `what` as for
+    `heard_once`, with its `max_s`."""
+    return cache / f"heard-{identity(clips, what)}.json"
+
+
+def kept_once(
+    index: Path, width: int, make: Callable[[Path], tuple[SoundSequences, Mapping[str, str]]]
+) -> tuple[SoundSequences, dict[str, str]]:
+    """The sequences, `width` wide, that `make` writes into a file, and its id → reason of clips
+    without a sound; read again where the JSON file `index` is there.
+
+    Written to temporary names and renamed, `index` last. Several runs may share the folder: one
+    makes, the others wait.
+    """
+    index.parent.mkdir(parents=True, exist_ok=True)
+    steps = index.with_suffix(".f16")
     if not index.exists():
-        with folder_lock(cache, f"{stem.name}.lock", wait=True):
+        with folder_lock(index.parent, f"{index.stem}.lock", wait=True):
             if not index.exists():
-                draft = steps.with_suffix(".partial")
-                found = hear_sequences(
-                    hear,
-                    store,
-                    draft,
-                    width=width,
-                    least=least,
-                    max_s=max_s,
-                    on_progress=on_progress,
-                )
-                places = {
-                    "starts": found.starts.tolist(),
-                    "counts": found.counts.tolist(),
-                    "failures": dict(store.failures),
-                }
-                del found
-                draft.rename(steps)
-                index_draft = index.with_suffix(".partial-json")
-                index_draft.write_text(json.dumps(places), encoding="utf-8")
-                index_draft.rename(index)
+                _make(index, steps, make)
     places = json.loads(index.read_text(encoding="utf-8"))
     starts, counts = np.array(places["starts"]), np.array(places["counts"])
     shape = (int(counts.sum()), width)
     found = SoundSequences(np.memmap(steps, np.float16, "r", shape=shape), starts, counts)
     return found, places["failures"]
+
+
+def identity(clips: Sequence[Clip], what: Mapping[str, Any]) -> str:
+    """A short mark of clips and of what hears them."""
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
+    for clip in clips:
+        digest.update(f"{clip.id}\t{clip.path}\t{clip.start_s}\t{clip.duration_s}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def weights_mark(module: torch.nn.Module) -> str:
@@ -84,17 +96,28 @@ def followed_by(heard: SoundSequences, vectors: Tensor, counts: Sequence[int]) -
     """`heard`, and behind it further items of `counts` steps each, whose steps are `vectors`
     `[all steps, width]` in order."""
     more = np.asarray(counts, dtype=np.int64)
-    first = len(heard.steps)
-    starts = first + np.concatenate([[0], np.cumsum(more)[:-1]])
+    starts = len(heard.steps) + np.cumsum(more) - more
     return SoundSequences(
         np.concatenate([heard.steps, vectors.numpy().astype(np.float16)]),
-        np.concatenate([heard.starts, starts.astype(np.int64)]),
+        np.concatenate([heard.starts, starts]),
         np.concatenate([heard.counts, more]),
     )
 
 
-def _identity(clips: Sequence[Clip], what: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(json.dumps(what, sort_keys=True, default=str).encode())
-    for clip in clips:
-        digest.update(f"{clip.id}\t{clip.path}\t{clip.start_s}\t{clip.duration_s}\n".encode())
-    return digest.hexdigest()[:16]
+def _make(
+    index: Path,
+    steps: Path,
+    make: Callable[[Path], tuple[SoundSequences, Mapping[str, str]]],
+) -> None:
+    draft = steps.with_suffix(".partial")
+    found, failures = make(draft)
+    places = {
+        "starts": found.starts.tolist(),
+        "counts": found.counts.tolist(),
+        "failures": dict(failures),
+    }
+    del found  # the file is mapped so long
+    draft.replace(steps)
+    index_draft = index.with_suffix(".partial-json")
+    index_draft.write_text(json.dumps(places), encoding="utf-8")
+    index_draft.replace(index)

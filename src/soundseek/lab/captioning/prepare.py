@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
+from soundseek.errors import DataError
 from soundseek.lab.captioning.events import event_steps
-from soundseek.lab.captioning.heard import heard_once, weights_mark
+from soundseek.lab.captioning.heard import heard_file, heard_once, weights_mark
 from soundseek.lab.captioning.hearing import with_events
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.recipe import CaptioningRecipe
@@ -28,8 +29,9 @@ class Part:
     """Clips of one split. `heard` is what a frozen encoder makes of them, `events` what a tagger
     hears at the same steps; without `heard`, `sounds` are heard in every batch.
 
-    `unreadable`: id → reason of clips that were left out when they were decoded. Behind the clips
-    of sounds stand those of texts alone, in a part to learn from (`texts` of them).
+    `unreadable`: id → reason of clips that were left out when they were decoded or heard. Behind
+    the clips of sounds stand those of texts alone, in a part to learn from (`texts` of them);
+    `sounds` are then not asked for.
     """
 
     clips: list[Clip]
@@ -84,28 +86,42 @@ def prepare_part(
         clips,
         store,
         cache,
-        what={
-            "audio": recipe.audio.model_dump(exclude={"events", "noise"}),
-            "resources": _resources(model),
-            "weights": weights_mark(tower),
-        },
+        what=_hearing(recipe, model),
         width=encoder.width,
         least=tower.least_samples,
         max_s=recipe.audio.max_s,
         on_progress=now_and_then(lambda line: say(f"hearing {name}: {line}")),
     )
     if unread:
-        kept = [i for i, clip in enumerate(clips) if clip.id not in unread]
-        for clip_id, reason in unread.items():
-            say(f"left out {clip_id}: {reason}")
-        clips = [clips[i] for i in kept]
-        heard = SoundSequences(heard.steps, heard.starts[kept], heard.counts[kept])
+        _tell(name, unread, len(clips), say)
+        clips, heard = _without(unread, clips, heard)
         unreadable = {**unreadable, **unread}
     if recipe.audio.events is None:
         return Part(clips, sounds, heard, unreadable=unreadable)
     say(f"sound events of {name} (once)")
-    events = event_steps(clips, heard, recipe, encoder.seconds_per_step, cache)
+    events = event_steps(
+        clips,
+        heard,
+        recipe,
+        encoder.seconds_per_step,
+        cache,
+        model.device,
+        now_and_then(lambda line: say(f"sound events of {name}: {line}")),
+    )
     return Part(clips, sounds, heard, events, recipe.audio.events.form, unreadable=unreadable)
+
+
+def _without(
+    unread: Mapping[str, str], clips: list[Clip], heard: SoundSequences
+) -> tuple[list[Clip], SoundSequences]:
+    kept = [i for i, clip in enumerate(clips) if clip.id not in unread]
+    if not kept:
+        raise DataError(
+            f"none of {len(clips)} clips can be read; the first: {next(iter(unread.values()))}",
+            remedy="check the corpus: soundseek data check MANIFEST --deep",
+        )
+    chosen = SoundSequences(heard.steps, heard.starts[kept], heard.counts[kept])
+    return [clips[i] for i in kept], chosen
 
 
 def _decoded(
@@ -126,14 +142,31 @@ def _decoded(
         workers=recipe.run.workers,
         on_progress=now_and_then(lambda line: say(f"decoding {name}: {line}")),
     )
-    for clip_id, reason in store.failures.items():
-        say(f"left out {clip_id}: {reason}")
     if store.failures:
-        say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
+        _tell(name, store.failures, len(clips), say)
     kept, whole = store.without_failures(clips)
     return whole, kept, store.failures
 
 
-def _resources(model: CaptioningModel) -> Any:
+def _tell(name: str, left_out: Mapping[str, str], clips: int, say: Say) -> None:
+    for clip_id, reason in left_out.items():
+        say(f"left out {clip_id}: {reason}")
+    say(f"{len(left_out)} of {clips} clips of {name} are left out")
+
+
+def is_heard(
+    clips: Sequence[Clip], recipe: CaptioningRecipe, model: CaptioningModel, cache: Path
+) -> bool:
+    """Whether a run has left in `cache` what the recipe's frozen encoder hears in these clips."""
+    what = {**_hearing(recipe, model), "max_s": recipe.audio.max_s}
+    return heard_file(clips, cache, what).exists()
+
+
+def _hearing(recipe: CaptioningRecipe, model: CaptioningModel) -> dict[str, Any]:
+    """What tells one hearing from another."""
     describe = getattr(model.audio.audio_encoder, "resources", None)
-    return describe() if describe is not None else {}
+    return {
+        "audio": recipe.audio.model_dump(exclude={"events", "noise"}),
+        "resources": describe() if describe is not None else {},
+        "weights": weights_mark(model.audio),
+    }

@@ -152,6 +152,12 @@ class Decoding(Section):
 
     `force_bos`: the first token is the start of a sentence, whatever is likelier. The greedy search
     of the 2022 baseline overwrites the token that it chose there, which comes to the same.
+
+    `search`: as the 2022 `baseline` searches, or as the `runtime` does for captioners that were
+    exported. There a caption always begins with the start of a sentence, which does not count for
+    its length and is not written again; beams go on until none can come to a better caption,
+    rather than until as many captions are complete; and what is cut at `max_tokens` has no end.
+    (What is drawn from a nucleus differs all the same.)
     """
 
     method: Literal["beam", "greedy", "nucleus"] = "beam"
@@ -165,6 +171,7 @@ class Decoding(Section):
     seed: int = Field(default=0, ge=0, lt=2**32)
     words: str | None = None
     force_bos: bool = False
+    search: Literal["baseline", "runtime"] = "baseline"
 
 
 class _Impossible(NamedTuple):
@@ -293,6 +300,14 @@ def _hearing_problems(recipe: CaptioningRecipe) -> list[_Impossible]:
         )
     if audio.encoder == "bundle" and not audio.frozen:
         found.append(_Impossible(("audio", "frozen"), "a bundle does not learn: set it", False))
+    if audio.encoder == "bundle" and audio.window_s is not None:
+        found.append(
+            _Impossible(
+                ("audio", "window_s"),
+                "a bundle has windows of its own: leave it out",
+                audio.window_s,
+            )
+        )
     if not audio.frozen and audio.events is not None:
         found.append(
             _Impossible(

@@ -17,6 +17,7 @@ from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.prepare import Part, Say
 from soundseek.lab.captioning.recipe import CaptioningRecipe, CaptionObjective
 from soundseek.lab.captioning.trained import keep
+from soundseek.lab.data.manifest import Clip
 from soundseek.lab.devices import reduced
 from soundseek.lab.progress import Watch
 from soundseek.lab.retrieval.lessons import Division
@@ -25,6 +26,8 @@ from soundseek.lab.training.pairs import Pair, PairOrder
 from soundseek.lab.training.stage import Monitor, TrainingStage
 from soundseek.lab.training.tables import Tables
 
+STAGE: Final = "train"
+"""The only stage."""
 TERM: Final = "cross_entropy"
 FIGURES: Final = ("loss", "perplexity")
 
@@ -41,13 +44,14 @@ class Learner(nn.Module):
     def forward(self, lesson: Lesson) -> Mapping[str, Tensor]:
         """The term of a lesson. Raises `DataError` where it is not finite."""
         sequence, mask = sound_of(self._model[0], lesson)
-        loss = self.captioner.loss(
+        sums, counts = self.captioner.token_losses(
             sequence,
             mask,
             lesson.ids.to(sequence.device),
             label_smoothing=self._objective.label_smoothing,
             pads_in_loss=self._objective.pads_in_loss,
         )
+        loss = sums.sum() / (counts.sum() if lesson.tokens is None else lesson.tokens)
         if not bool(torch.isfinite(loss)):
             raise DataError(f"{TERM} is {loss.item()}")
         return {TERM: loss}
@@ -58,7 +62,6 @@ class CaptioningStage(TrainingStage[Lesson]):
 
     def __init__(
         self,
-        name: str,
         recipe: CaptioningRecipe,
         model: CaptioningModel,
         train: Part,
@@ -73,21 +76,13 @@ class CaptioningStage(TrainingStage[Lesson]):
         self.recipe, self.model = recipe, model
         self.train, self.validation = train, validation
         settings, tokens = recipe.optimiser, model.captioner.tokens
-        self.order = PairOrder(
-            train.clips,
-            each=recipe.data.captions == "each",
-            batch=settings.batch,
-            seed=recipe.seed,
-            bucket=recipe.data.bucket,
-            # What was heard before has few steps: padding is in the captions.
-            long="caption" if recipe.audio.frozen else "clip",
-        )
+        self.order = order_of(recipe, train.clips)
         division = Division(fabric.global_rank, fabric.world_size, settings.accumulate)
         self.maker = LessonMaker(train, tokens, recipe, self.order, division)
         judged = PairOrder(validation.clips, each=True, batch=settings.batch, seed=recipe.seed)
         self.judged = LessonMaker(validation, tokens, recipe, judged, Division())
         super().__init__(
-            name,
+            STAGE,
             settings=settings,
             run=recipe.run,
             seed=recipe.seed,
@@ -118,6 +113,8 @@ class CaptioningStage(TrainingStage[Lesson]):
         with torch.no_grad(), self.fabric.autocast():
             for pairs in self._judged_batches()[own]:
                 lesson = self.judged.plain(pairs)
+                if not lesson.clips:
+                    continue
                 sequence, mask = sound_of(self.model, lesson)
                 sums, counts = self.model.captioner.token_losses(
                     sequence,
@@ -125,9 +122,14 @@ class CaptioningStage(TrainingStage[Lesson]):
                     lesson.ids.to(sequence.device),
                     pads_in_loss=self.recipe.objective.pads_in_loss,
                 )
-                total += torch.stack([sums.sum().double(), counts.sum().double()]).cpu()
+                total += torch.stack([sums.sum().cpu(), counts.sum().cpu()]).double()
         if self.fabric.world_size > 1:
             total = reduced(self.fabric, total, "sum").cpu()
+        if not total[1]:
+            raise DataError(
+                f"none of the {len(self.validation.clips)} clips of validation can be read",
+                remedy="check the corpus: soundseek data check MANIFEST --deep",
+            )
         loss = total[0] / total[1]
         return {"loss": float(loss), "perplexity": float(loss.exp())}
 
@@ -156,6 +158,19 @@ class CaptioningStage(TrainingStage[Lesson]):
         order = sorted(range(len(clips)), key=lambda clip: clips[clip].duration_s)
         pairs = [Pair(clip, i, 0) for clip in order for i in range(len(clips[clip].captions))]
         return [pairs[start : start + size] for start in range(0, len(pairs), size)]
+
+
+def order_of(recipe: CaptioningRecipe, clips: Sequence[Clip]) -> PairOrder:
+    """The captions of an epoch, those without sounds among `clips`."""
+    return PairOrder(
+        clips,
+        each=recipe.data.captions == "each",
+        batch=recipe.optimiser.batch,
+        seed=recipe.seed,
+        bucket=recipe.data.bucket,
+        # What was heard before has few steps: padding is in the captions.
+        long="caption" if recipe.audio.frozen else "clip",
+    )
 
 
 def sound_of(model: CaptioningModel, lesson: Lesson) -> tuple[Tensor, Tensor]:

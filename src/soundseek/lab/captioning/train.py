@@ -6,25 +6,26 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
 
 from soundseek.lab.captioning.build import build_model, rebuild_model
+from soundseek.lab.captioning.clips import captioned_sets
+from soundseek.lab.captioning.decoding import allowed_words
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.prepare import Part, prepare_part
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.captioning.scoring import score_run
-from soundseek.lab.captioning.stage import FIGURES, TERM, CaptioningStage
-from soundseek.lab.captioning.texts import with_texts
+from soundseek.lab.captioning.stage import FIGURES, STAGE, TERM, CaptioningStage
+from soundseek.lab.captioning.texts import captions_without_sounds, with_texts
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.texts import read_captions_csv
 from soundseek.lab.links import linked
 from soundseek.lab.progress import Watch
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.reporting.report import tell_report
-from soundseek.lab.retrieval.clips import ClipSets, clip_sets
+from soundseek.lab.retrieval.clips import ClipSets
 from soundseek.lab.run_clips import write_clips
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.training.kept import KEPT, stage_file
@@ -32,7 +33,6 @@ from soundseek.lab.training.launch import launch, loggers_of, silent
 from soundseek.lab.training.tables import Tables
 
 Say = Callable[[str], None]
-_STAGE: Final = "train"
 
 
 def train(
@@ -72,8 +72,10 @@ class _Training:
 
     def run(self) -> None:
         saved = self.folder.saved()
-        clips = clip_sets(self.recipe.data, self.recipe.seed, self.say)
+        clips = captioned_sets(self.recipe, self.say)
         model = self._model(clips, saved)
+        # A file that is missing shall not be missed at the end.
+        allowed_words(model.captioner, self.recipe.decoding)
         train = with_texts(self._part("training", clips.train, model), self.recipe, model, self.say)
         validation = self._part("validation", clips.validation, model)
         if saved is None and self.fabric.is_global_zero:
@@ -85,7 +87,6 @@ class _Training:
         with closing(opened) as loggers:
             tables = Tables(self.folder, loggers, terms=(TERM,), figures=FIGURES)
             stage = CaptioningStage(
-                _STAGE,
                 self.recipe,
                 model,
                 train,
@@ -106,9 +107,10 @@ class _Training:
         model.load_state_dict(kept["model"])
         if not self.fabric.is_global_zero:
             return
-        linked(self.folder.path / stage_file(_STAGE), self.folder.path / KEPT)
+        linked(self.folder.path / stage_file(STAGE), self.folder.path / KEPT)
         if clips.test:
-            part = self._part("test", clips.test, model)
+            # By this process alone: the others are done.
+            part = prepare_part("test", clips.test, self.recipe, model, self.cache, self.say)
             score_run(self.folder.path, self.recipe, model, part, self.say)
         else:
             tell_report(self.folder.path, self.say)
@@ -126,22 +128,20 @@ class _Training:
         else:
             self.say(f"building {self.recipe.audio.encoder} and the captioner")
             model = build_model(self.recipe, self._captions(clips))
+        if self.fabric.world_size > 1 and self.fabric.device.type == "cuda":
+            torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
         return model.to(self.fabric.device)
 
     def _captions(self, clips: ClipSets) -> list[str]:
         """What tokens may be learnt from."""
         captions = {caption for clip in clips.train for caption in clip.captions}
-        if self.recipe.texts is not None:
-            folder = Path(self.recipe.data.folder)
-            for name in self.recipe.texts.files:
-                captions.update(read_captions_csv(folder / name))
-        return sorted(captions)
+        return sorted(captions.union(captions_without_sounds(self.recipe)))
 
     def _note_clips(self, train: Part, validation: Part) -> None:
         if self.fabric.is_global_zero:
             write_clips(
                 self.folder.path,
-                _STAGE,
+                STAGE,
                 {"training": train.clips, "validation": validation.clips},
                 {**train.left_out, **validation.left_out},
             )

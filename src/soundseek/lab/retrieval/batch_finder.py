@@ -20,8 +20,9 @@ from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.rehearsal_checks import checked_clips, checked_model, checked_teachers
 from soundseek.lab.retrieval.rehearsed import gigabytes
-from soundseek.lab.retrieval.trial import Trials, open_trial_fabric
+from soundseek.lab.retrieval.trial import Trials
 from soundseek.lab.training.pairs import PairOrder
+from soundseek.lab.training.trial import open_trial_fabric
 
 SHARE: Final = 0.8
 """Of the memory that is free, what a batch may take where no limit is given."""
@@ -135,7 +136,7 @@ def find_batch(
     model = checked_model(recipe, [] if len(problems) else texts, problems, say)
     fabric = None
     with problems.collecting("run.device"):
-        fabric = open_trial_fabric(recipe)
+        fabric = open_trial_fabric(recipe.run)
     if model is None or fabric is None or len(problems):
         raise DataError("this recipe cannot be tried:\n" + "\n".join(map(str, problems)))
     halves = _halves(fabric)

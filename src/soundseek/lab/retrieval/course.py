@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from soundseek.lab.retrieval.clips import ClipSets
-from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.rehearsal_checks import Standing
 from soundseek.lab.training.pairs import PairOrder
 from soundseek.lab.training.schedules import Rate
+from soundseek.lab.training.settings import Optimiser
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,11 @@ class Course:
 def course_of(
     name: str,
     names: Sequence[str],
-    recipe: RetrievalRecipe,
-    clips: ClipSets,
+    settings: Optimiser,
+    order: PairOrder,
     standing: Standing | None,
 ) -> Course:
     """That of the stage `name` of `names`, from where the run stands."""
-    settings = recipe.optimiser
-    each = recipe.data.captions == "each"
-    order = PairOrder(clips.train, each=each, batch=settings.batch, seed=recipe.seed)
     total = settings.epochs * order.batches
     if settings.max_steps is not None:
         total = min(total, settings.max_steps)
@@ -47,7 +43,7 @@ def course_of(
         order.batches,
         total,
         _left(name, names, total, standing),
-        _schedule(recipe, order.batches, total),
+        _schedule(settings, order.batches, total),
     )
 
 
@@ -59,8 +55,7 @@ def _left(name: str, names: Sequence[str], total: int, standing: Standing | None
     return max(0, total - standing.step) if name == standing.stage else total
 
 
-def _schedule(recipe: RetrievalRecipe, steps_per_epoch: int, total: int) -> str:
-    settings = recipe.optimiser
+def _schedule(settings: Optimiser, steps_per_epoch: int, total: int) -> str:
     schedule, epochs = settings.schedule, total / steps_per_epoch
     said = f"{settings.kind}, {schedule.kind} from {settings.learning_rate:g}"
     if schedule.warmup_epochs:

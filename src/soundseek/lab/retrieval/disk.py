@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.data.waveforms import store_file
 from soundseek.lab.problems import Problems
 from soundseek.lab.retrieval.clips import ClipSets
-from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.retrieval.rehearsed import Need, gigabytes
-from soundseek.lab.retrieval.trial import Trial
 from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.training.settings import Run
+from soundseek.lab.training.trial import StepTrial
 
 _BYTES_A_SAMPLE = 2
 
 
 def disk_needs(
-    recipe: RetrievalRecipe,
+    run: Run,
     run_folder: Path | None,
-    clips: Mapping[str, ClipSets],
-    sample_rate: int | None,
-    trials: Sequence[Trial],
+    decoded: Iterable[tuple[Sequence[Clip], int]] | None,
+    trials: Sequence[StepTrial],
     problems: Problems,
+    *,
+    heard_bytes: int = 0,
 ) -> list[Need]:
-    """Decoded sounds that are not there yet, kept models and checkpoints; a disk that is too small
-    for all that it is to hold is a problem."""
+    """Decoded sounds that are not there yet, what is heard of them once, kept models and
+    checkpoints; a disk that is too small for all that it is to hold is a problem.
+
+    `decoded`: clips that are to be decoded together, and the sample rate; None where that cannot be
+    told.
+    """
     out = Path() if run_folder is None else run_folder
-    cache = Path(recipe.run.cache) if recipe.run.cache else RunFolder(out).cache
+    cache = Path(run.cache) if run.cache else RunFolder(out).cache
     needs = []
-    if sample_rate is not None:
-        needs.append(_need("decoded sounds", cache, _to_decode(recipe, clips, sample_rate, cache)))
+    if decoded is not None:
+        needs.append(_need("decoded sounds", cache, _to_decode(decoded, cache)))
+    if heard_bytes:
+        needs.append(_need("what is heard of them", cache, heard_bytes))
     if trials:
         # A file is written beside the one that it takes the place of.
         kept = [trial.kept_bytes for trial in trials]
@@ -53,18 +60,13 @@ def disk_needs(
     return needs
 
 
-def _to_decode(
-    recipe: RetrievalRecipe, clips: Mapping[str, ClipSets], sample_rate: int, cache: Path
-) -> int:
+def _to_decode(decoded: Iterable[tuple[Sequence[Clip], int]], cache: Path) -> int:
     wanted: dict[Path, int] = {}
-    for name, stage in recipe.plain_stages():
-        if name not in clips or stage.run.decode == "when_needed":
-            continue
-        for part in parts_of(clips[name]):
-            file = store_file(part, sample_rate, cache)
-            if part and not file.exists():
-                seconds = sum(clip.duration_s for clip in part)
-                wanted[file] = round(seconds * sample_rate) * _BYTES_A_SAMPLE
+    for clips, sample_rate in decoded:
+        file = store_file(clips, sample_rate, cache)
+        if clips and not file.exists():
+            seconds = sum(clip.duration_s for clip in clips)
+            wanted[file] = round(seconds * sample_rate) * _BYTES_A_SAMPLE
     return sum(wanted.values())
 
 

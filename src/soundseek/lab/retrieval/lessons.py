@@ -31,6 +31,17 @@ class Division:
         return self.processes * self.accumulate
 
 
+def check_division(order: PairOrder, division: Division, what: str) -> None:
+    """Raises `DataError` where an epoch is too small to be divided; `what` it has, for people."""
+    smallest = min(order.batch, order.items)
+    if division.portions > 1 and smallest % division.portions:
+        raise DataError(
+            f"an epoch has {smallest} {what}: they cannot be divided into "
+            f"{division.portions} portions",
+            remedy="lower optimiser.accumulate or run.devices, or train on more clips",
+        )
+
+
 class LessonMaker:
     """Lessons of any step of a stage; they depend on the seed, the step and the division alone.
 
@@ -54,13 +65,7 @@ class LessonMaker:
         self.order, self.division = order, division
         self.seed, self.before, self.pinned = seed, before, pinned
         self._pairs_of_epoch = lru_cache(maxsize=2)(order.epoch)
-        smallest = min(order.batch, order.items)
-        if division.portions > 1 and smallest % division.portions:
-            raise DataError(
-                f"an epoch has {smallest} pairs: they cannot be divided into "
-                f"{division.portions} portions",
-                remedy="lower optimiser.accumulate or run.devices, or train on more clips",
-            )
+        check_division(order, division, "pairs")
 
     def lessons(self, step: int) -> list[Lesson]:
         """Those of `step`, counted from the beginning of the stage, in order."""

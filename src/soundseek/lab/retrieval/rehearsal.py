@@ -6,24 +6,17 @@ Nothing is written but into a temporary folder, and nothing is decoded but a few
 from __future__ import annotations
 
 import tempfile
-import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import torch
 from lightning_fabric import Fabric
 
-from soundseek.errors import AudioError
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import decoded
 from soundseek.lab.memory import available
 from soundseek.lab.problems import Problems
 from soundseek.lab.retrieval.clips import ClipSets
 from soundseek.lab.retrieval.course import course_of
-from soundseek.lab.retrieval.disk import disk_needs
+from soundseek.lab.retrieval.disk import disk_needs, parts_of
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.prepare import Say
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
@@ -35,14 +28,20 @@ from soundseek.lab.retrieval.rehearsal_checks import (
     checked_model,
     checked_teachers,
     checked_texts,
-    unreadable,
 )
 from soundseek.lab.retrieval.rehearsed import PartFigures, Rehearsal, StageFigures
+from soundseek.lab.retrieval.rehearsing import (
+    SMALLER,
+    decoding_seconds,
+    device_name,
+    part_figures,
+    remarks,
+    threads_of,
+)
 from soundseek.lab.retrieval.stage_time import Speed, score_time, stage_time
-from soundseek.lab.retrieval.trial import Trial, Trials, open_trial_fabric
-
-_DECODED: Final = 12
-_SMALLER: Final = 8
+from soundseek.lab.retrieval.trial import Trial, Trials
+from soundseek.lab.training.pairs import PairOrder
+from soundseek.lab.training.trial import open_trial_fabric
 
 
 def rehearse(
@@ -53,11 +52,12 @@ def rehearse(
     What is wrong stands in the result's `problems`, all of it; a stage is tried where nothing is.
     """
     problems = Problems()
-    standing = checked_folder(recipe, run_folder, problems)
-    checked_loggers(recipe, problems)
+    names = [name for name, _ in recipe.plain_stages()]
+    standing = checked_folder(recipe, names, run_folder, problems)
+    checked_loggers(recipe.run, problems)
     fabric = None
     with problems.collecting("run.device"):
-        fabric = open_trial_fabric(recipe)
+        fabric = open_trial_fabric(recipe.run)
     found = _Found(recipe, say, problems)
     for name, stage in recipe.plain_stages():
         checked_teachers(name, stage, problems)
@@ -66,20 +66,25 @@ def rehearse(
     free = available(device)
     trials: dict[str, Trial] = {}
     decode_s = 0.0
-    if model is not None and fabric is not None and not len(problems):
-        with _threads(recipe.run.threads):
-            trials = _tried(recipe, found, model, fabric, problems, say)
-            decode_s = _decoding(found, model, say) / recipe.run.workers
     rate = None if model is None else model.audio.audio_encoder.sample_rate
+    if model is not None and fabric is not None and not len(problems):
+        with threads_of(recipe.run):
+            trials = _tried(recipe, found, model, fabric, problems, say)
+            decode_s = decoding_seconds(
+                found.trained_on(), model.audio.audio_encoder.sample_rate, say
+            )
+            decode_s /= recipe.run.workers
     cache = Path(recipe.run.cache) if recipe.run.cache else (run_folder or Path()) / "cache"
-    disk = disk_needs(recipe, run_folder, found.clips, rate, list(trials.values()), problems)
+    decoded = None if rate is None else found.decoded(rate)
+    disk = disk_needs(recipe.run, run_folder, decoded, list(trials.values()), problems)
     speed = None if rate is None else Speed(decode_s, rate, device.type)
     stages = []
     for name, stage in recipe.plain_stages():
         if name not in found.clips:
             continue
         clips, trial, expected = found.clips[name], trials.get(name), None
-        course = course_of(name, list(found.clips), stage, clips, standing)
+        order = _order(stage, clips)
+        course = course_of(name, list(found.clips), stage.optimiser, order, standing)
         if trial is not None and speed is not None:
             expected = stage_time(stage, clips, trial, course, speed, cache)
         terms = tuple(term.term for term in stage.objective)
@@ -87,7 +92,7 @@ def rehearse(
     last = list(trials.values())[-1] if trials else None
     return Rehearsal(
         recipe.name,
-        _device_name(device),
+        device_name(device),
         recipe.run.devices,
         recipe.run.precision,
         tuple(stages),
@@ -95,7 +100,7 @@ def rehearse(
         free,
         0.0 if last is None else score_time(last, found.last_test(), decode_s),
         standing,
-        (*found.notes, *_remarks(recipe, run_folder)),
+        (*found.notes, *remarks(recipe.run, run_folder, "gradients and embeddings")),
         tuple(problems),
     )
 
@@ -107,9 +112,10 @@ class _Found:
         self.clips: dict[str, ClipSets] = {}
         self.parts: dict[str, dict[str, PartFigures]] = {}
         self.notes: list[str] = []
+        self._stages = dict(recipe.plain_stages())
         known: dict[str, ClipSets | None] = {}
         told: dict[str, dict[str, PartFigures]] = {}
-        for name, stage in recipe.plain_stages():
+        for name, stage in self._stages.items():
             key = f"{stage.data.model_dump_json()} {stage.augment.text.p_extra > 0}"
             if key not in known:
                 known[key] = checked_clips(name, stage, problems, say)
@@ -117,10 +123,11 @@ class _Found:
             self.notes += checked_texts(name, stage, clips, problems)
             if clips is None:
                 continue
-            checked_division(name, stage, clips, problems)
+            order = _order(stage, clips)
+            checked_division(f"{name}: ", stage.optimiser, stage.run.devices, order, problems)
             if key not in told:
                 say(f"{name}: reading the headers of its sounds")
-                told[key] = _parts(clips)
+                told[key] = part_figures(clips)
             self.clips[name], self.parts[name] = clips, told[key]
         self._complete = all(clips is not None for clips in known.values())
 
@@ -131,26 +138,28 @@ class _Found:
         clips = [clip for sets in self.clips.values() for clip in sets.train]
         return sorted({caption for clip in clips for caption in clip.captions})
 
+    def trained_on(self) -> list[Clip]:
+        """The training clips of all stages."""
+        return [clip for sets in self.clips.values() for clip in sets.train]
+
+    def decoded(self, sample_rate: int) -> list[tuple[list[Clip], int]]:
+        """The parts that are decoded before anything is learnt."""
+        return [
+            (part, sample_rate)
+            for name, stage in self._stages.items()
+            if name in self.clips and stage.run.decode == "ahead"
+            for part in parts_of(self.clips[name])
+        ]
+
     def last_test(self) -> list[Clip]:
         """What the run is scored on."""
         *_, last = self.clips.values() or (ClipSets([], [], []),)
         return last.test
 
 
-def _parts(clips: ClipSets) -> dict[str, PartFigures]:
-    found = {}
-    for name in ("train", "validation", "test"):
-        part: list[Clip] = getattr(clips, name)
-        probed, bad = unreadable(part)
-        found[name] = PartFigures(
-            len(part),
-            sum(len(clip.captions) for clip in part),
-            sum(clip.duration_s for clip in part) / 3600,
-            probed,
-            bad,
-            dict(Counter(clip.source for clip in part).most_common()),
-        )
-    return found
+def _order(recipe: RetrievalRecipe, clips: ClipSets) -> PairOrder:
+    each = recipe.data.captions == "each"
+    return PairOrder(clips.train, each=each, batch=recipe.optimiser.batch, seed=recipe.seed)
 
 
 def _tried(
@@ -179,7 +188,7 @@ def _trial(
     less = "find the largest that fits with --find-batch, or raise optimiser.accumulate"
     batch = recipe.optimiser.batch // recipe.run.devices // recipe.optimiser.accumulate
     try:
-        small = trials.stage(name, recipe, clips, batch=max(2, batch // _SMALLER))
+        small = trials.stage(name, recipe, clips, batch=max(2, batch // SMALLER))
         stage = trials.stage(name, recipe, clips)
         why = trials.too_large(stage, small)
         if why is not None:
@@ -195,45 +204,3 @@ def _trial(
         )
         torch.cuda.empty_cache()
         return None
-
-
-def _decoding(found: _Found, model: RetrievalModel, say: Say) -> float:
-    """Seconds of work to decode a second of sound, from some clips of all stages."""
-    clips = [clip for sets in found.clips.values() for clip in sets.train if clip.has_audio]
-    chosen = clips[:: max(1, len(clips) // _DECODED)][:_DECODED]
-    say(f"decoding {len(chosen)} sounds")
-    begun, heard_s = time.perf_counter(), 0.0
-    rate = model.audio.audio_encoder.sample_rate
-    for clip in chosen:
-        try:
-            heard_s += len(decoded(clip, rate)) / rate
-        except AudioError:
-            continue  # told with the headers, and left out in training too
-    return (time.perf_counter() - begun) / heard_s if heard_s else 0.0
-
-
-def _remarks(recipe: RetrievalRecipe, run_folder: Path | None) -> Iterator[str]:
-    if run_folder is None:
-        yield "no --out was given: the disk is judged where this was started"
-    if recipe.run.devices > 1:
-        yield (
-            f"one process was tried with its share of the batch; all {recipe.run.devices} exchange "
-            "gradients and embeddings besides"
-        )
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type != "cuda":
-        return str(device)
-    return f"{device} ({torch.cuda.get_device_name(device)})"
-
-
-@contextmanager
-def _threads(threads: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    try:
-        if threads is not None:
-            torch.set_num_threads(threads)
-        yield
-    finally:
-        torch.set_num_threads(before)

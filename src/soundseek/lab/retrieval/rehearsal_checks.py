@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,7 @@ from soundseek.lab.augment.wordnet import WordNet
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.problems import Problems
 from soundseek.lab.published_weights import OFFLINE_VARIABLE, WEIGHTS, find_weights, weights_folder
+from soundseek.lab.recipe_files import RecipeBase
 from soundseek.lab.retrieval.build import (
     build_audio_side,
     build_model,
@@ -33,6 +35,8 @@ from soundseek.lab.retrieval.sharing import handed_over
 from soundseek.lab.retrieval.trained import load_trained
 from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.run_loggers import LOGGERS
+from soundseek.lab.training.pairs import PairOrder
+from soundseek.lab.training.settings import Optimiser, Run
 
 _MOST_PROBED: Final = 500
 # Of a translator, the package that it needs.
@@ -53,17 +57,17 @@ class Standing:
 
 
 def checked_folder(
-    recipe: RetrievalRecipe, run_folder: Path | None, problems: Problems
+    recipe: RecipeBase, stages: Sequence[str], run_folder: Path | None, problems: Problems
 ) -> Standing | None:
-    """What stands in the folder; None: no run. Nothing is written."""
+    """What stands in the folder of a run of these stages; None: no run. Nothing is written."""
     standing = None
     if run_folder is not None:
         with problems.collecting("--out"):
-            standing = _standing(recipe, run_folder)
+            standing = _standing(recipe, stages, run_folder)
     return standing
 
 
-def _standing(recipe: RetrievalRecipe, run_folder: Path) -> Standing | None:
+def _standing(recipe: RecipeBase, stages: Sequence[str], run_folder: Path) -> Standing | None:
     folder = RunFolder(run_folder)
     there = folder.check(recipe)
     saved = folder.saved()
@@ -71,8 +75,7 @@ def _standing(recipe: RetrievalRecipe, run_folder: Path) -> Standing | None:
         return Standing(saved["stage"], int(saved["progress"]["step"]), int(saved["before"]))
     handed = handed_over(run_folder)
     if handed is not None:
-        names = [name for name, _ in recipe.plain_stages()]
-        return Standing(names[names.index(handed.stage) + 1], 0, handed.before)
+        return Standing(stages[stages.index(handed.stage) + 1], 0, handed.before)
     return Standing(None, 0, 0) if there else None
 
 
@@ -80,27 +83,35 @@ def checked_clips(
     name: str, recipe: RetrievalRecipe, problems: Problems, say: Say
 ) -> ClipSets | None:
     """The clips of a stage; None where something is missing, each of which is a problem."""
-    data = recipe.data
-    lists = {one for part in _parts(data) for source in part for one in source.exclude}
-    for one in sorted(lists):
-        with problems.collecting(f"{name}: exclude"):
-            exclusion_list(one, data)
-    for path in data.extra_captions:
-        with problems.collecting(f"{name}: data.extra_captions"):
-            read_extra_captions(path)
-    plain = data
+    data = plain = recipe.data
     if recipe.augment.text.p_extra > 0:
         plain = data.model_copy(update={"extra_captions": ()})
+    read = partial(clip_sets, plain, recipe.seed, say)
+    return checked_data(f"{name}: ", data, read, problems)
+
+
+def checked_data(
+    of: str, data: Data, read: Callable[[], ClipSets], problems: Problems
+) -> ClipSets | None:
+    """The clips that `read` makes of `data`; None where something is missing, each of which is a
+    problem; `of` begins where it is."""
+    lists = {one for part in _parts(data) for source in part for one in source.exclude}
+    for one in sorted(lists):
+        with problems.collecting(f"{of}exclude"):
+            exclusion_list(one, data)
+    for path in data.extra_captions:
+        with problems.collecting(f"{of}data.extra_captions"):
+            read_extra_captions(path)
     before = len(problems)
     try:
-        return clip_sets(plain, recipe.seed, say)
+        return read()
     except (DataError, RecipeError) as error:
         for part, sources in zip(("train", "validation", "test"), _parts(data), strict=True):
             for source in sources:
-                with problems.collecting(f"{name}: data.{part}"):
+                with problems.collecting(f"{of}data.{part}"):
                     read_source(source, data, _nothing)
         if len(problems) == before and not any(error.message == one.message for one in problems):
-            problems.add(f"{name}: data", error.message, error.remedy)
+            problems.add(f"{of}data", error.message, error.remedy)
     return None
 
 
@@ -150,18 +161,14 @@ def checked_texts(
 
 
 def checked_division(
-    name: str, recipe: RetrievalRecipe, clips: ClipSets, problems: Problems
+    of: str, optimiser: Optimiser, devices: int, order: PairOrder, problems: Problems
 ) -> None:
-    """Whether a batch can be shared out among processes and parts."""
-    batch, devices = recipe.optimiser.batch, recipe.run.devices
-    pairs = len(clips.train)
-    if recipe.data.captions == "each":
-        pairs = sum(len(clip.captions) for clip in clips.train)
-    portions = devices * recipe.optimiser.accumulate
-    smallest = min(batch, pairs)
+    """Whether a batch can be shared out among processes and parts; `of` begins where that is."""
+    portions = devices * optimiser.accumulate
+    smallest = min(optimiser.batch, order.items)
     if portions > 1 and (smallest % portions or smallest < 2 * portions):
         problems.add(
-            f"{name}: optimiser.batch",
+            f"{of}optimiser.batch",
             f"{smallest} pairs cannot be divided into {portions} equal portions of two or more",
             "change optimiser.batch, optimiser.accumulate or run.devices, or train on more clips",
         )
@@ -175,9 +182,9 @@ def checked_teachers(name: str, recipe: RetrievalRecipe, problems: Problems) -> 
                 load_trained(Path(place))
 
 
-def checked_loggers(recipe: RetrievalRecipe, problems: Problems) -> None:
+def checked_loggers(run: Run, problems: Problems) -> None:
     """Packages of the loggers."""
-    for logger in recipe.run.loggers:
+    for logger in run.loggers:
         package = _LOGGERS.get(logger)
         if logger in LOGGERS and package and importlib.util.find_spec(package) is None:
             problems.add(
@@ -230,6 +237,13 @@ def _files_are_there(recipe: RetrievalRecipe, problems: Problems, say: Say) -> b
     named = {"audio.checkpoint": recipe.audio.checkpoint}
     if events is not None:
         named["audio.events.checkpoint"] = events.checkpoint
+    told_of_hub(recipe.text.model, say)
+    return checked_files(named, problems, say)
+
+
+def checked_files(named: Mapping[str, str | None], problems: Problems, say: Say) -> bool:
+    """Whether the published files among those that a recipe names are there, or are fetched, which
+    is said beforehand."""
     found = len(problems)
     for where, name in named.items():
         if name is None or name not in WEIGHTS:
@@ -242,10 +256,13 @@ def _files_are_there(recipe: RetrievalRecipe, problems: Problems, say: Say) -> b
             continue
         with problems.collecting(where):
             find_weights(name, offline=True)
-    model = recipe.text.model
+    return len(problems) == found
+
+
+def told_of_hub(model: str | None, say: Say) -> None:
+    """Say where a model of Hugging Face comes from."""
     if model is not None and not Path(model).expanduser().exists():
         say(f"{model} is no file here: it comes from the Hugging Face cache, or is fetched")
-    return len(problems) == found
 
 
 def _parts(data: Data) -> tuple[Sequence[Source], ...]:

@@ -9,7 +9,7 @@ from typing import Any
 from soundseek.lab.problems import Problem
 from soundseek.lab.retrieval.course import Course
 from soundseek.lab.retrieval.rehearsal_checks import Standing
-from soundseek.lab.retrieval.trial import STEPS, Trial
+from soundseek.lab.training.trial import STEPS, StepTrial
 
 _SHOWN = 5
 _GB = 1e9
@@ -50,7 +50,7 @@ class StageFigures:
     objective: tuple[str, ...]
     data: Mapping[str, PartFigures]
     course: Course
-    trial: Trial | None
+    trial: StepTrial | None
     time: StageTime | None
 
 

@@ -49,7 +49,8 @@ class Optimiser(Section):
     clips told, or `skip` it, unless ten in a row are so.
 
     `max_steps` ends a stage early: a budget. `stop_after` validations without gain end it too.
-    `select`: which checkpoint is kept: the `best` by mAP@10 on the validation set, or the `last`.
+    `select`: which checkpoint is kept: the `best` on the validation set, by mAP@10 or (captioners)
+    by the loss, or the `last`.
     """
 
     kind: Literal["adam", "adamw"] = "adam"
