@@ -37,10 +37,12 @@ Small = Callable[..., Any]
 NAME = "soundseek/captions"
 # Enough to write sentences, of which not all are the same.
 LEARNT = {
-    "optimiser": {"epochs": 60, "max_steps": 240, "batch": 16, "learning_rate": 0.005},
+    "data": {"bucket": None},
+    "optimiser": {"epochs": 200, "max_steps": 400, "batch": 16, "learning_rate": 0.005},
     "network": {"dropout": 0.0, "width": 32},
+    "objective": {"label_smoothing": 0.0},
     "decoding": {"max_tokens": 24},
-    "run": {"checkpoint_steps": 1000, "evaluate_epochs": 20},
+    "run": {"checkpoint_steps": 1000, "evaluate_epochs": 200, "precision": "fp32"},
 }
 
 
