@@ -48,7 +48,9 @@ def main() -> None:
         alone = None
         for label, weight, words, meaning in _ways(options.names):
             with _only(words=words, meaning=meaning, by_name=options.names):
-                hits = library.search_many(list(wanted), k=10, captions_weight=weight)
+                hits = library.search_many(
+                    list(wanted), k=10, captions_weight=weight, generated_captions=True
+                )
             each = per_query(_positions(hits, list(wanted.values())), ks=(10,), map_ks=(10,))
             alone = each["mAP@10"] if alone is None else alone
             cells = [_shown(each["R@10"]), _shown(each["mAP@10"])]

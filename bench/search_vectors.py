@@ -252,7 +252,9 @@ def _query(folder: Path, options: argparse.Namespace) -> Callable[[np.ndarray], 
         model.encode_text = lambda texts: [query]
         by_name, by_caption = options.variant != "query", options.variant == "captions"
         weight = 0.2 if by_caption else 0.0
-        return searcher.search("dog and door", k=K, hybrid=by_name, captions_weight=weight)
+        return searcher.search(
+            "dog and door", k=K, hybrid=by_name, captions_weight=weight, generated_captions=True
+        )
 
     return ask
 

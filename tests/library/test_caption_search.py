@@ -84,7 +84,7 @@ def test_words_of_people_count_like_names_and_those_of_a_captioner_less(
     first, second, third = _fill(database, 3)
     put_captions(database, MODEL, {first: "rain"}, by="c")
     put_captions(database, MODEL, {second: "rain", third: "a bird"})
-    hits = {hit.path: hit for hit in searcher.search("rain")}
+    hits = {hit.path: hit for hit in searcher.search("rain", generated_captions=True)}
     assert hits["/s/001.wav"].name_rank == 1
     assert hits["/s/000.wav"].name_rank == 2
     assert hits["/s/002.wav"].name_rank is None
@@ -103,10 +103,27 @@ def test_the_better_of_two_captions_counts(searcher: Searcher, database: Databas
     put_captions(database, MODEL, {clip_id: "wet weather"}, by="c")
     table = searcher._captions.table(searcher._vectors.table())
     assert table is not None
-    cosines = table.cosines(MODEL.encode_text("rain")[0])
+    cosines = table.cosines(MODEL.encode_text("rain")[0], generated=True)
     assert cosines[0] == pytest.approx(MODEL.encode_text("wet weather")[0][0], abs=1e-3)
     assert cosines[1] == pytest.approx(0, abs=1e-3)
     assert np.isnan(cosines[2:]).all()
+    people = table.cosines(MODEL.encode_text("rain")[0], generated=False)
+    assert people[:2] == pytest.approx([0, 0], abs=1e-3)
+
+
+def test_what_a_captioner_wrote_counts_where_it_is_asked_for_alone(
+    searcher: Searcher, database: Database
+) -> None:
+    ids = _fill(database)
+    plain = searcher.search("rain", k=40)
+    put_captions(database, MODEL, dict.fromkeys(ids[:20], "rain"), by="c")
+    found = searcher.search("rain", k=40)
+    assert [(h.path, h.score, h.name_rank) for h in found] == [
+        (h.path, h.score, h.name_rank) for h in plain
+    ]
+    assert any(hit.caption == "rain" for hit in found)
+    counted = searcher.search("rain", k=40, generated_captions=True)
+    assert [h.score for h in counted] != [h.score for h in plain]
 
 
 @pytest.mark.parametrize("options", [{"captions_weight": 0}, {"hybrid": False}])
@@ -146,7 +163,8 @@ def test_without_takes_captions_out_of_the_words(searcher: Searcher, database: D
     put_captions(database, MODEL, {two: "rain, rain!"})
     put_captions(database, MODEL, {two: "thunder"}, by="c")
     ranks = {
-        hit.path: hit.name_rank for hit in searcher.search("rain", without="thunder", hybrid=True)
+        hit.path: hit.name_rank
+        for hit in searcher.search("rain", without="thunder", generated_captions=True)
     }
     assert ranks == {"/s/000.wav": 1, "/s/001.wav": None}
 

@@ -20,7 +20,7 @@ from soundseek.cli.places import LIBRARY_VARIABLE, demo_library
 from soundseek.cli.progress import progress
 from soundseek.cli.results import hit_lines
 from soundseek.cli.terminal import command, count, faint, say, shown_path, span, strong
-from soundseek.errors import LibraryError
+from soundseek.errors import BundleError, LibraryError
 
 if TYPE_CHECKING:
     from soundseek.bundle.runtime import Bundle
@@ -83,7 +83,6 @@ def _with_sample_sounds(bundle: Bundle) -> int:
         hits = library.search(like=model_sound, k=script.HITS_EACH)
         _lines(hit_lines(hits, [_remark(known, hit) for hit in hits]))
 
-    _step(6, "Describing them in words")
     _describe([script.kind_file(sounds, kind) for kind in script.SAMPLE_DESCRIBED], bundle)
 
     say(strong("\nNow you"))
@@ -182,7 +181,11 @@ def _describe(files: Sequence[Path], bundle: Bundle) -> None:
     from soundseek.bundle.captioning.describe import describe, hear
     from soundseek.bundle.captioning.load import load_captioner
 
-    captioner = load_captioner(bundle=bundle)
+    try:
+        captioner = load_captioner(bundle=bundle)
+    except BundleError:  # a model of one's own may have none
+        return
+    _step(6, "Describing them in words")
     _typed("caption", *(shown_path(file) for file in files))
     told = describe(captioner, [hear(bundle, file) for file in files])
     _lines([f"{shown_path(one.path)}  {one.caption}" for one in told])

@@ -30,7 +30,7 @@ SAMPLE_MOMENTS = (
 SAMPLE_LIKE = "owl"
 """The kind whose first file is the example of a search by sound."""
 
-SAMPLE_DESCRIBED = ("rain", "dog_bark", "church_bell")
+SAMPLE_DESCRIBED = ("rain", "dog_bark", "thunder")
 """Kinds whose first files are described in words."""
 
 GENERAL_QUERIES = (

@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     help="How much captions count beside the sound, 0 to 1.",
 )
 @click.option("--no-captions", is_flag=True, help="Let captions not count.")
+@click.option(
+    "--generated-captions", is_flag=True, help="Let those of a captioner count, not people's alone."
+)
 @click.option("--queries", metavar="FILE", help="Many descriptions, one a line; - is stdin.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print a table for programs.")
@@ -69,6 +72,7 @@ def search(
     no_names: bool,
     captions_weight: float | None,
     no_captions: bool,
+    generated_captions: bool,
     queries: str | None,
     as_json: bool,
     as_csv: bool,
@@ -103,6 +107,7 @@ def search(
             "folders": folders,
             "formats": formats,
             "hybrid": not no_names,
+            "generated_captions": generated_captions,
         }
         if no_captions or captions_weight is not None:
             options["captions_weight"] = captions_weight or 0.0

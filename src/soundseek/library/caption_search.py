@@ -40,23 +40,29 @@ class CaptionTable:
         owners = _looked_up(self._ids, self._places, vectors.clip_ids)
         owners[~vectors.live] = -1
         order = np.argsort(owners, kind="stable")
-        self._order = order[np.searchsorted(owners[order], 0) :]
-        self._owners, self._starts = np.unique(owners[self._order], return_index=True)
+        order = order[np.searchsorted(owners[order], 0) :]
+        generated = _looked_up(self._ids, self._generated.astype(np.int64), vectors.clip_ids) == 1
+        self._orders = {False: order[~generated[order]], True: order}
+        self._runs = {
+            both: np.unique(owners[some], return_index=True) for both, some in self._orders.items()
+        }
 
-    def cosines(self, vector: FloatArray, *, threads: int = 1) -> FloatArray:
+    def cosines(self, vector: FloatArray, *, generated: bool, threads: int = 1) -> FloatArray:
         """Return the cosine of a text's `vector` and the nearest caption of each clip [n_clips];
-        NaN where a clip has none."""
+        NaN where a clip has none. Without `generated`, what people wrote counts alone."""
         cosines = np.full(len(self._clips.clip_ids), np.nan, dtype=np.float32)
-        if self._order.size:
-            scores = self._vectors.scores(vector, threads=threads)[self._order]
-            cosines[self._owners] = np.maximum.reduceat(scores, self._starts)
+        order, (owners, starts) = self._orders[generated], self._runs[generated]
+        if order.size:
+            scores = self._vectors.scores(vector, threads=threads)[order]
+            cosines[owners] = np.maximum.reduceat(scores, starts)
         return cosines
 
     def clips_with(
-        self, database: Database, expression: str, candidates: IndexArray
+        self, database: Database, expression: str, candidates: IndexArray, *, generated: bool
     ) -> tuple[IndexArray, IndexArray]:
         """Return the ids, each once, of the clips in whose captions an FTS5 expression is found: in
-        what people wrote, and in what was generated. `candidates` are indices of clips."""
+        what people wrote, and in what was generated (none without `generated`). `candidates` are
+        indices of clips."""
         rows = database.query(
             "SELECT rowid FROM captions_text WHERE captions_text MATCH ?", (expression,)
         )
@@ -66,8 +72,9 @@ class CaptionTable:
         passing = np.zeros(len(self._clips.clip_ids) + 1, dtype=np.bool_)  # the last stands for -1
         passing[candidates] = True
         which = which[passing[self._places[which]]]
-        generated = self._generated[which]
-        return self._owning(which[~generated]), self._owning(which[generated])
+        written = which[~self._generated[which]]
+        made = which[self._generated[which]] if generated else which[:0]
+        return self._owning(written), self._owning(made)
 
     def _owning(self, captions: IndexArray) -> IndexArray:
         owning = np.zeros(len(self._clips.clip_ids), dtype=np.bool_)

@@ -51,6 +51,8 @@ def match_names(
     n_clips: int,
     captions: CaptionTable | None = None,
     candidates: npt.NDArray[np.int64] = _NOTHING,
+    *,
+    generated_captions: bool = False,
 ) -> NameMatches:
     """Find the clips that have a file which passes `filters` and matches words of `text`.
 
@@ -60,7 +62,8 @@ def match_names(
     count against it. Any text is safe: its words are quoted.
 
     With `captions`, words in those of the `candidates` (indices of clips) count as well: like
-    names where people wrote them, and `GENERATED_TRUST` of that where a captioner did.
+    names where people wrote them, and, with `generated_captions`, `GENERATED_TRUST` of that where
+    a captioner did.
     """
     found: list[tuple[npt.NDArray[np.int64], float]] = []
     total = 0.0
@@ -68,7 +71,9 @@ def match_names(
         ids = _clips_with(database, word, filters)
         generated = _NOTHING
         if captions is not None:
-            written, generated = captions.clips_with(database, _expression(word), candidates)
+            written, generated = captions.clips_with(
+                database, _expression(word), candidates, generated=generated_captions
+            )
             ids = np.concatenate([ids, written[~np.isin(written, ids)]])
             generated = generated[~np.isin(generated, ids)]
         weight = math.log1p(n_clips / max(len(ids) + len(generated), 1))

@@ -85,6 +85,7 @@ class Query:
         hybrid: whether names, tags and captions count, too.
         like_weight: share of `like` beside `text`, 0 to 1.
         captions_weight: how much captions count beside the sound; 0 for not at all.
+        generated_captions: whether those of a captioner count like those of people.
         offset: how many of the best are left out before the hits begin.
         like_vector: the vector [dimension] of a sound to resemble, instead of `like`.
     """
@@ -97,6 +98,7 @@ class Query:
     hybrid: bool
     like_weight: float
     captions_weight: float
+    generated_captions: bool = False
     offset: int = 0
     like_vector: FloatArray | None = field(default=None, compare=False)
 
@@ -123,6 +125,9 @@ class SearchOptions(TypedDict, total=False):
         like_weight: share of `like` beside a text, 0 to 1; 0.5 if not given.
         captions_weight: how much captions count beside the sound, 0 (not at all, neither their
             words nor their meaning) to 1 (as much); `CAPTIONS_WEIGHT` if not given.
+        generated_captions: whether captions by a captioner count, too, and not those by people
+            alone; False if not given, since those of the embedded captioner cost more than they
+            give (docs/captioning-library.md).
     """
 
     like: AnyPath | FloatArray | None
@@ -136,6 +141,7 @@ class SearchOptions(TypedDict, total=False):
     hybrid: bool
     like_weight: float
     captions_weight: float
+    generated_captions: bool
 
 
 def checked_query(
@@ -152,6 +158,7 @@ def checked_query(
     hybrid: bool = True,
     like_weight: float = 0.5,
     captions_weight: float = CAPTIONS_WEIGHT,
+    generated_captions: bool = False,
 ) -> Query:
     """Return the query; raises `QueryError` naming the value that makes no sense."""
     filters = checked_filters(
@@ -184,6 +191,7 @@ def checked_query(
         hybrid,
         like_weight,
         captions_weight,
+        generated_captions,
         offset,
         None if like is None or isinstance(like, str | PathLike) else _unit(like),
     )

@@ -71,9 +71,10 @@ class Searcher:
         Durations are in seconds, `folders` are searched with all below them, `formats` are such
         as "wav". All four narrow the candidates before the best are chosen. `hybrid` lets the
         names, folders and tags of files count, too, if there is a text (see `ranking.fuse`). So do
-        captions where the library has some and `captions_weight` is not 0: their words like those
-        of names (see `names.match_names`), and their meaning raises the score of the clip before
-        the two orders are fused (see `caption_search.with_captions`).
+        captions by people (and by a captioner with `generated_captions`) where the library has
+        some and `captions_weight` is not 0: their words like those of names (see
+        `names.match_names`), and their meaning raises the score of the clip before the two orders
+        are fused (see `caption_search.with_captions`).
 
         Raises QueryError for a query that cannot be answered, AudioError if `like` cannot be
         read, LibraryError if the library is damaged.
@@ -129,8 +130,10 @@ class Searcher:
         if query.hybrid and query.text is not None and query.captions_weight > 0:
             captions = self._captions.table(table)
         if captions is not None and query.text is not None:
-            nearness = captions.cosines(texts[query.text], threads=_threads())[candidates]
-            scores = with_captions(scores, nearness, query.captions_weight)
+            nearness = captions.cosines(
+                texts[query.text], generated=query.generated_captions, threads=_threads()
+            )
+            scores = with_captions(scores, nearness[candidates], query.captions_weight)
         if query.without is not None:
             unwanted_windows = self._scores(table, texts[query.without])
             unwanted = table.clip_scores(unwanted_windows, self._bundle.hop_s)[candidates]
@@ -208,7 +211,13 @@ class Searcher:
 
         def called(words: str) -> NameMatches:
             return match_names(
-                self._database, words, query.filters, candidates.size, captions, candidates
+                self._database,
+                words,
+                query.filters,
+                candidates.size,
+                captions,
+                candidates,
+                generated_captions=query.generated_captions,
             )
 
         matches = called(text)
