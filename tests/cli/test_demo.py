@@ -37,7 +37,6 @@ def test_it_shows_everything_on_sounds_of_its_own(few_sounds: None, home: Path) 
         "3. Finding",
         "4. Finding where",
         "5.",
-        "6. Des",
     ):
         assert title in shown
     for query in demo_script.SAMPLE_QUERIES:
@@ -48,6 +47,16 @@ def test_it_shows_everything_on_sounds_of_its_own(few_sounds: None, home: Path) 
     assert "soundseek index ~/sounds" in shown
     assert (home / "soundseek-demo" / "sounds" / "animals").is_dir()
     assert not (home / "library").exists()
+
+
+def test_it_describes_sounds_where_the_model_has_a_captioner(few_sounds: None, home: Path) -> None:
+    assert "6. Describing" not in succeeded("demo")
+    shown = succeeded("demo", "--model", "soundseek-mini-1")
+    described = shown[shown.index("6. Describing them in words") : shown.index("Now you")]
+    assert "$ soundseek caption soundseek-demo" in described
+    lines = [line for line in described.splitlines() if "  " in line.strip()]
+    assert len(lines) == len(demo_script.SAMPLE_DESCRIBED)
+    assert "rain" in lines[0].split("  ")[-1]
 
 
 def test_it_shows_the_same_every_time_apart_from_the_time_it_took(
