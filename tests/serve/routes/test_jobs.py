@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 
 from soundseek.library import Library
 from soundseek.library.lock import writer_lock

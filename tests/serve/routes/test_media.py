@@ -18,7 +18,7 @@ pytest.importorskip("fastapi")
 
 import soundfile
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 
 from soundseek.library import Library
 from soundseek.serve import media

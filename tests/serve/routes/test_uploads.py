@@ -14,7 +14,7 @@ import pytest
 pytest.importorskip("fastapi")
 
 from fastapi.testclient import TestClient
-from httpx import Response
+from httpx2 import Response
 
 from soundseek.serve import uploads as uploads_module
 
