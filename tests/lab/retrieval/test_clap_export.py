@@ -12,7 +12,6 @@ pytest.importorskip("transformers")
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
-from torch.nn import functional as F
 
 from soundseek.bundle.load import load_bundle
 from soundseek.errors import BundleError, DataError
@@ -66,22 +65,26 @@ def bundle_folder(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def public_sound(upstream: Any, samples: np.ndarray) -> np.ndarray:
-    read = extractor()(samples, sampling_rate=RATE, return_tensors="pt")
-    with torch.no_grad():
-        output = upstream.audio_model(input_features=read["input_features"].float())
-        projected = upstream.audio_projection(output.pooler_output)
-    return np.asarray(F.normalize(projected, dim=-1))
+    given = extractor()(samples, sampling_rate=RATE, return_tensors="pt")["input_features"]
+    return public(upstream, features=given.float()).audio_embeds.numpy()
 
 
 def public_texts(upstream: Any, folder: Path, texts: list[str]) -> np.ndarray:
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_file=str(folder / "tokenizer.json"), pad_token="<pad>"
     )
-    read = tokenizer(texts, padding=True, return_tensors="pt")
-    with torch.no_grad():
-        output = upstream.text_model(read["input_ids"], attention_mask=read["attention_mask"])
-        projected = upstream.text_projection(output.pooler_output)
-    return np.asarray(F.normalize(projected, dim=-1))
+    given = tokenizer(texts, padding=True, return_tensors="pt")
+    return public(upstream, given["input_ids"], given["attention_mask"]).text_embeds.numpy()
+
+
+@torch.no_grad()
+def public(upstream: Any, ids: Any = None, mask: Any = None, features: Any = None) -> Any:
+    """The whole model's output; what is not given is anything."""
+    return upstream(
+        input_ids=torch.tensor([[0, 2]]) if ids is None else ids,
+        attention_mask=mask,
+        input_features=torch.zeros(1, 1, 1001, 64) if features is None else features,
+    )
 
 
 def sound(seconds: float, seed: int) -> np.ndarray:
