@@ -100,7 +100,7 @@ def test_sounds_of_ten_seconds_have_the_public_vectors(upstream: Any, bundle_fol
     sounds = [sound(10.0, seed) for seed in (1, 2, 3)]
     found = bundle.encode_audio(sounds, RATE)
     expected = np.concatenate([public_sound(upstream, samples) for samples in sounds])
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
     # The tolerance tells one sound from another.
     assert np.abs(found[0] - found[1]).max() > 0.01
 
@@ -116,7 +116,7 @@ def test_sentences_have_the_public_vectors(
 ) -> None:
     texts = [*TEXTS, "Birds sing while rain falls", "something unheard of"]
     found = load_bundle(bundle_folder).encode_text(texts)
-    np.testing.assert_allclose(found, public_texts(upstream, folder, texts), rtol=0, atol=1e-4)
+    np.testing.assert_allclose(found, public_texts(upstream, folder, texts), rtol=0, atol=1e-5)
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 

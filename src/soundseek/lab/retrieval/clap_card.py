@@ -82,8 +82,9 @@ trained further. Sentences and sounds meet as unit vectors; their dot product is
 
 ## Limits
 
-- A window of 10 s has the vector that transformers' `ClapModel` gives. Shorter sound is repeated
-  frame by frame up to 10 s, where the public code repeats samples: vectors differ a little.
+- A sentence, and a window of 10 s, have the vectors that transformers' `ClapModel` gives, to 2e-4
+  a coordinate. Shorter sound is repeated frame by frame up to 10 s, where the public code repeats
+  samples: vectors differ a little.
 - A clip's vector is the mean over its windows, where the public code takes a random 10 s of it.
 - Order ("a dog, then a door"), counts and negation are understood badly or not at all.
 

@@ -75,8 +75,9 @@ def export_clap(
     windows follow each other. `clips`: a manifest (`.parquet`, or a `clips.jsonl`) whose captioned
     clips the bundle is scored and calibrated on; without, it has neither scores nor calibration.
 
-    A window of 10 s and a sentence have the vectors that transformers' `ClapModel` gives, to 1e-3
-    a coordinate. Shorter sound is repeated frame by frame, see `ClapAudio`.
+    A window of 10 s and a sentence of up to `MOST_TOKENS` tokens have the vectors that
+    transformers' `ClapModel` gives, to `onnx_export.TOLERANCE`. Shorter sound is repeated frame by
+    frame, see `ClapAudio`.
 
     Raises `DataError` for what is no CLAP, has feature fusion, or is damaged; `BundleError` for a
     window that does not fit, a graph that differs from its network, or when `destination` is taken.
