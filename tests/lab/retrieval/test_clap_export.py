@@ -95,6 +95,7 @@ def sound(seconds: float, seed: int) -> np.ndarray:
     return (loudness * (0.3 * swept + 0.05 * generator.standard_normal(time.size))).astype("f4")
 
 
+@pytest.mark.slow
 def test_sounds_of_ten_seconds_have_the_public_vectors(upstream: Any, bundle_folder: Path) -> None:
     bundle = load_bundle(bundle_folder)
     sounds = [sound(10.0, seed) for seed in (1, 2, 3)]
@@ -105,12 +106,14 @@ def test_sounds_of_ten_seconds_have_the_public_vectors(upstream: Any, bundle_fol
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_short_sounds_are_repeated_nearly_as_in_public(upstream: Any, bundle_folder: Path) -> None:
     samples = sound(2.0, 4)
     (found,) = load_bundle(bundle_folder).encode_audio([samples], RATE)
     assert float(found @ public_sound(upstream, samples)[0]) > 0.99
 
 
+@pytest.mark.slow
 def test_sentences_have_the_public_vectors(
     upstream: Any, folder: Path, bundle_folder: Path
 ) -> None:
@@ -120,6 +123,7 @@ def test_sentences_have_the_public_vectors(
     assert np.abs(found[0] - found[1]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_the_manifest_and_the_card_tell_what_is_known(bundle_folder: Path) -> None:
     manifest = load_bundle(bundle_folder).manifest
     assert manifest.name == "my-clap"
@@ -181,6 +185,7 @@ def test_clips_score_and_calibrate(folder: Path, synthetic: Path, tmp_path: Path
     assert "nothing about it was measured" not in card
 
 
+@pytest.mark.slow
 def test_clips_of_one_group_measure_nothing(
     bundle_folder: Path, synthetic: Path, tmp_path: Path
 ) -> None:
@@ -258,10 +263,11 @@ def test_a_checkpoint_without_its_scale_is_refused(folder: Path, tmp_path: Path)
         export_clap(str(bare), tmp_path / "out", name="x", say=silent)
 
 
-def test_a_taken_destination_is_told_before_the_work(folder: Path, bundle_folder: Path) -> None:
+def test_a_taken_destination_is_told_before_the_work(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
     said: list[str] = []
     with pytest.raises(BundleError, match="exists already"):
-        export_clap(str(folder), bundle_folder, name="x", say=said.append)
+        export_clap(str(folder), tmp_path, name="x", say=said.append)
     assert said == []
 
 
