@@ -33,7 +33,7 @@ from soundseek.lab.text_encoders import hub
 from soundseek.lab.text_encoders.clap import ClapText
 
 MOST_TOKENS: Final = 77
-"""The longest text that the public models were trained on (laion_clap, training/data.py)."""
+"""What laion_clap cuts texts at, in training as in use."""
 
 
 class SoundNetwork(nn.Module):
