@@ -62,9 +62,10 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
     epilog=example(
         "soundseek export runs/mini --name soundseek-mini-1 --out my-models/mini",
         "soundseek export runs/surrey --name surrey --window 10 --out my-models/surrey",
+        "soundseek export clap-htsat-unfused --name my-clap --out my-models/clap",
     )
 )
-@click.argument("run", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("source", metavar="RUN|CLAP", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--name", required=True, help="The model's name.")
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="The bundle's folder, new."
@@ -76,14 +77,29 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
     help="How much the model hears at once, where its recipe leaves that open"
     " (default: 10, or the longest clip of training where that is shorter).",
 )
-def export(run: Path, name: str, out: Path, window: float | None) -> None:
-    """Turn the trained RUN into a bundle: networks, scores, calibration and model card.
+@click.option(
+    "--clips",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    metavar="MANIFEST",
+    help="Captioned clips (.parquet or clips.jsonl) to score and calibrate a CLAP on"
+    " (default: it has neither scores nor calibration).",
+)
+def export(source: Path, name: str, out: Path, window: float | None, clips: Path | None) -> None:
+    """Turn a trained run, or a Hugging Face CLAP, into a bundle: networks and model card.
 
-    The bundle is used by its path, as in `soundseek index DIR --model my-models/mini`. Its
-    training, validation and test clips must still be there.
+    The bundle is used by its path, as in `soundseek index DIR --model my-models/mini`. A run is
+    scored and calibrated too: its training, validation and test clips must still be there. A CLAP
+    is a folder or hub name of one without feature fusion.
     """
     with needing_lab():
         from soundseek.lab.systems import export as made
 
-        written = made(run, out, name=name, say=lambda line: say(line, err=True), window_s=window)
+        written = made(
+            source,
+            out,
+            name=name,
+            say=lambda line: say(line, err=True),
+            window_s=window,
+            clips=clips,
+        )
     say(str(written))

@@ -50,7 +50,9 @@ COMMANDS: Mapping[str, Entry] = MappingProxyType(
         "ensemble": Entry(
             "soundseek.cli.ensemble:ensemble", "Join systems that are trained.", _MODELS
         ),
-        "export": Entry("soundseek.cli.lab:export", "Turn a trained run into a model.", _MODELS),
+        "export": Entry(
+            "soundseek.cli.lab:export", "Turn a trained run or a CLAP into a model.", _MODELS
+        ),
     }
 )
 """Every command: where it is, what `--help` says of it, and under which heading."""

@@ -60,6 +60,10 @@ class RunFolder:
             )
         return True
 
+    def exists(self) -> bool:
+        """Whether the folder holds a run, of whatever recipe."""
+        return (self.path / _RECIPE).is_file()
+
     def document(self) -> dict[str, Any]:
         """The recipe of the run, as JSON. Raises `DataError` where there is no run."""
         file = self.path / _RECIPE

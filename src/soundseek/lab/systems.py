@@ -231,29 +231,56 @@ def check_ranking(document: Mapping[str, Any], what: str) -> None:
 
 
 def export(
-    run_folder: Path,
+    source: Path,
     destination: Path,
     *,
     name: str,
     say: Say = print,
     window_s: float | None = None,
+    clips: Path | None = None,
 ) -> Path:
-    """Make a bundle called `name` of a trained run; returns its folder.
+    """Make a bundle called `name` of a trained run, or of a Hugging Face CLAP by folder or hub
+    name; returns its folder.
 
-    `window_s`: length of the windows, for a system whose recipe does not set it. Raises `DataError`
-    where there is no run, `BundleError` for a system or a network that no bundle can hold.
+    `window_s`: length of the windows, for a system whose recipe does not set it. `clips`: a
+    manifest that a CLAP is scored and calibrated on. Raises `DataError` where there is neither,
+    `BundleError` for a system or a network that no bundle can hold, and for `clips` with a run.
     """
     from soundseek.lab.run_folder import RunFolder
 
-    document = RunFolder(run_folder).document()
+    if not RunFolder(source).exists() and _may_be_published(source):
+        from soundseek.lab.retrieval.clap_export import export_clap
+
+        return export_clap(
+            source.as_posix(), destination, name=name, say=say, window_s=window_s, clips=clips
+        )
+    document = RunFolder(source).document()
+    if clips is not None:
+        raise BundleError(
+            f"{source} is a run, which is scored on its own clips", remedy="leave --clips out"
+        )
     system = chosen(SYSTEMS, str(document["system"]), "system")
     if system.export is None:
         why, instead = system.no_export
-        raise BundleError(f"the run in {run_folder} {why}", remedy=instead)
-    made: Path = placed(system.export)(
-        run_folder, destination, name=name, say=say, window_s=window_s
-    )
+        raise BundleError(f"the run in {source} {why}", remedy=instead)
+    made: Path = placed(system.export)(source, destination, name=name, say=say, window_s=window_s)
     return made
+
+
+def _may_be_published(source: Path) -> bool:
+    """Whether what holds no run may be a Hugging Face model: a folder with config.json, or a hub
+    name (OWNER/MODEL). Raises `DataError` for a folder that holds neither."""
+    if source.is_dir():
+        if (source / "config.json").is_file():
+            return True
+        raise DataError(
+            f"no run in {source}, and no Hugging Face CLAP either: it has neither recipe.json nor "
+            "config.json",
+            remedy="train first: soundseek train RECIPE; or give the whole folder of a CLAP",
+        )
+    # With a folder of the owner's name, it is the path of a run that is not there.
+    is_name = len(source.parts) == 2 and source.parts[0] not in ("..", "~", source.anchor)
+    return is_name and not source.parent.exists()
 
 
 def small(recipe: RecipeBase, folder: Path) -> RecipeBase:
