@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from soundseek.errors import DataError
 from soundseek.lab.captioning.build import rebuild_model, resources_of
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.run_folder import RunFolder, save_whole
-from soundseek.lab.training.kept import KEPT
+from soundseek.lab.training.kept import KEPT, read_kept
 
 SCHEMA_VERSION = 1
 
@@ -53,19 +51,7 @@ def load_trained(run_folder: Path, file: str = KEPT) -> Trained:
             f"{run_folder} holds a run of a {document['system']} system",
             remedy="name a run of a captioning recipe, see `soundseek recipes list`",
         )
-    path = run_folder / file
-    if not path.is_file():
-        raise DataError(
-            f"no trained model in {run_folder}: {file} is missing",
-            remedy="train first, or go on with the run: soundseek train RECIPE --out FOLDER",
-        )
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["schema_version"] > SCHEMA_VERSION:
-        raise DataError(
-            f"{path} has schema version {saved['schema_version']}, "
-            f"this soundseek reads up to {SCHEMA_VERSION}",
-            remedy="upgrade soundseek: pip install --upgrade 'soundseek[lab]'",
-        )
+    saved = read_kept(run_folder, file, newest=SCHEMA_VERSION)
     recipe = validated(CaptioningRecipe, document, str(run_folder))
     model = rebuild_model(recipe, json.loads(saved["resources"]))
     model.load_state_dict(saved["model"])

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from soundseek.errors import DataError
 from soundseek.lab.recipe_files import validated
 from soundseek.lab.retrieval.build import rebuild_model, resources_of
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.recipe import RetrievalRecipe
 from soundseek.lab.run_folder import RunFolder, save_whole
-from soundseek.lab.training.kept import KEPT, stage_file
+from soundseek.lab.training.kept import KEPT, read_kept, stage_file
 
 SCHEMA_VERSION = 1
 
@@ -53,19 +51,7 @@ def load_trained(run_folder: Path, file: str = KEPT) -> Trained:
     document = RunFolder(run_folder).document()
     if document["system"] != "retrieval":
         raise DataError(f"{run_folder} holds a run of a {document['system']} system")
-    path = run_folder / file
-    if not path.is_file():
-        raise DataError(
-            f"no trained model in {run_folder}: {file} is missing",
-            remedy="train first, or go on with the run: soundseek train RECIPE --out FOLDER",
-        )
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    if saved["schema_version"] > SCHEMA_VERSION:
-        raise DataError(
-            f"{path} has schema version {saved['schema_version']}, "
-            f"this soundseek reads up to {SCHEMA_VERSION}",
-            remedy="upgrade soundseek: pip install --upgrade 'soundseek[lab]'",
-        )
+    saved = read_kept(run_folder, file, newest=SCHEMA_VERSION)
     recipe = validated(RetrievalRecipe, document, str(run_folder))
     stages = {stage_file(name): stage for name, stage in recipe.plain_stages()}
     *_, last = stages.values()
