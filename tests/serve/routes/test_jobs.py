@@ -57,6 +57,33 @@ def own(tmp_path: Path, tiny_bundle: Path, served: Callable[..., TestClient]) ->
     return Own(tmp_path, tiny_bundle, served)
 
 
+SLOW_HASHING = """
+import time
+
+from soundseek.library import hashing
+
+_real = hashing.content_hash
+
+
+def content_hash(path):
+    time.sleep(0.03)
+    return _real(path)
+
+
+hashing.content_hash = content_hash
+"""
+
+
+@pytest.fixture
+def unhurried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs take their time with every file: else they are done before they can be cancelled."""
+    folder = tmp_path / "at-start"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(SLOW_HASHING, encoding="utf-8")
+    known = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *([known] if known else [])]))
+
+
 def started(client: TestClient, **wanted: Any) -> dict[str, Any]:
     answer = client.post(JOBS, json={"kind": "index", **wanted})
     assert answer.status_code == 202, answer.text
@@ -142,9 +169,9 @@ def test_events(own: Own) -> None:
     assert client.get(address, headers={"last-event-id": events[-1]["id"]}).status_code == 204
 
 
-def test_one_at_a_time_and_cancel(own: Own) -> None:
+def test_one_at_a_time_and_cancel(own: Own, unhurried: None) -> None:
     client = own.serve()
-    own.write_many(300, seconds=3.0)
+    own.write_many(150)
     job = started(client)
     running = until(client, job, "running")
     told = problem(client.post(JOBS, json={"kind": "index"}), 409)
@@ -157,10 +184,10 @@ def test_one_at_a_time_and_cancel(own: Own) -> None:
     assert over["state"] == "cancelled"
     assert client.delete(f"{JOBS}/{job['id']}").json() == over
     kept = own.paths()
-    assert 3 <= len(kept) < 301
+    assert 3 <= len(kept) < 151
     rest = until(client, started(client))
     assert rest["state"] == "done"
-    assert rest["indexed"] == 301 - len(kept)
+    assert rest["indexed"] == 151 - len(kept)
     assert own.paths() == sorted(path.name for path in own.sounds.iterdir())
 
 
@@ -221,9 +248,9 @@ def test_unknown_jobs(client: TestClient) -> None:
 
 
 @ON_POSIX
-def test_a_job_that_is_killed(own: Own) -> None:
+def test_a_job_that_is_killed(own: Own, unhurried: None) -> None:
     client = own.serve()
-    own.write_many(300, seconds=3.0)
+    own.write_many(150)
     job = started(client)
     until(client, job, "running")
     state = client.app.state.server  # type: ignore[attr-defined]
@@ -235,8 +262,8 @@ def test_a_job_that_is_killed(own: Own) -> None:
     assert own.paths() == sorted(path.name for path in own.sounds.iterdir())
 
 
-def test_the_end_of_the_server_ends_the_job(own: Own) -> None:
-    own.write_many(300, seconds=3.0)
+def test_the_end_of_the_server_ends_the_job(own: Own, unhurried: None) -> None:
+    own.write_many(150)
     client = own.serve()
     job = started(client)
     until(client, job, "running")
