@@ -47,12 +47,13 @@ def caption(
     library_path: Path,
     model: str | None,
 ) -> int:
-    """Say in words what every sound is, so that search can use it.
+    """Say in words what every sound is: to read, to export, and for searches to use.
 
     A captioner reads what the library has heard already; nothing is listened to again, and
     sounds that have its caption are passed over. With --from, the captions are yours: a CSV file
     with the columns path (or file_name) and caption (or caption_1, caption_2 ...). Yours are kept
-    beside the captioner's, count more, and are shown first.
+    beside the captioner's, shown first, and count in searches; the captioner's count in a search
+    with --generated-captions.
 
     Ends with 0 when all is well, 1 when a file in the table is not in the library, 130 after
     Ctrl-C (all that was done until then is kept).
