@@ -11,6 +11,7 @@ import _thread
 import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -45,6 +46,9 @@ class Order:
 
 def main() -> int:
     """Do what the first line of standard input says."""
+    # A server that was started in the background ignores Ctrl-C, and hands that down: then nothing
+    # could interrupt this either.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     tell = _teller(_own_stdout())
     # Not through sys.stdin: at the end, Python would wait for the lock of a reader in a thread.
     orders = FileIO(0, closefd=False)

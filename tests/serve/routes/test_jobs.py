@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -169,7 +169,15 @@ def test_events(own: Own) -> None:
     assert client.get(address, headers={"last-event-id": events[-1]["id"]}).status_code == 204
 
 
-def test_one_at_a_time_and_cancel(own: Own, unhurried: None) -> None:
+@pytest.fixture(params=[signal.default_int_handler, signal.SIG_IGN], ids=["heard", "ignored"])
+def ctrl_c(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ctrl-C as a server in the foreground has it, and as one in the background."""
+    before = signal.signal(signal.SIGINT, request.param)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_one_at_a_time_and_cancel(own: Own, unhurried: None, ctrl_c: None) -> None:
     client = own.serve()
     own.write_many(150)
     job = started(client)
