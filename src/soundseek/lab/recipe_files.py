@@ -17,6 +17,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -54,6 +55,17 @@ def _told(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
 
 
 SETTINGS: Final = WrapValidator(_told)
+"""For fields of settings that check themselves: what they refuse is one problem among others."""
+
+
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    return {name: one for name, one in value.items() if one is not None}
+
+
+WITHOUT_NULLS: Final = BeforeValidator(_without_nulls)
+"""For mappings of which a recipe takes a key away by null, where it extends another."""
 
 
 def name_in(table: Mapping[str, object], what: str) -> AfterValidator:
@@ -68,8 +80,6 @@ def name_in(table: Mapping[str, object], what: str) -> AfterValidator:
 
     return AfterValidator(check)
 
-
-"""For fields of settings that check themselves: what they refuse is one problem among others."""
 
 _Recipe = TypeVar("_Recipe", bound=BaseModel)
 

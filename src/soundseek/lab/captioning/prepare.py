@@ -16,10 +16,10 @@ from soundseek.lab.captioning.hearing import with_events
 from soundseek.lab.captioning.model import CaptioningModel
 from soundseek.lab.captioning.recipe import CaptioningRecipe
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import FileWaveforms, Waveforms, open_store
 from soundseek.lab.progress import now_and_then
 from soundseek.lab.retrieval.batches import Sounds
 from soundseek.lab.retrieval.sequences import SoundSequences
+from soundseek.lab.training.decoded import decoded_part, tell_left_out
 
 Say = Callable[[str], None]
 
@@ -70,7 +70,9 @@ def prepare_part(
     Clips that cannot be read are named and left out. Raises `DataError` when none can be read.
     """
     encoder, tower = model.audio.audio_encoder, model.audio
-    store, clips, unreadable = _decoded(name, clips, recipe, encoder.sample_rate, cache, say)
+    clips, store, unreadable = decoded_part(
+        name, clips, encoder.sample_rate, recipe.run, cache, say
+    )
     most = round(recipe.audio.max_s * encoder.sample_rate)
     sounds = Sounds.of(clips, store, least=tower.least_samples, most=most)
     if not recipe.audio.frozen:
@@ -93,7 +95,7 @@ def prepare_part(
         on_progress=now_and_then(lambda line: say(f"hearing {name}: {line}")),
     )
     if unread:
-        _tell(name, unread, len(clips), say)
+        tell_left_out(name, unread, len(clips), say)
         clips, heard = _without(unread, clips, heard)
         unreadable = {**unreadable, **unread}
     if recipe.audio.events is None:
@@ -122,36 +124,6 @@ def _without(
         )
     chosen = SoundSequences(heard.steps, heard.starts[kept], heard.counts[kept])
     return [clips[i] for i in kept], chosen
-
-
-def _decoded(
-    name: str,
-    clips: list[Clip],
-    recipe: CaptioningRecipe,
-    sample_rate: int,
-    cache: Path,
-    say: Say,
-) -> tuple[Waveforms, list[Clip], Mapping[str, str]]:
-    if recipe.run.decode == "when_needed":
-        return FileWaveforms(clips, sample_rate), clips, {}
-    say(f"decoding {len(clips)} clips of {name} (once)")
-    store = open_store(
-        clips,
-        sample_rate,
-        cache,
-        workers=recipe.run.workers,
-        on_progress=now_and_then(lambda line: say(f"decoding {name}: {line}")),
-    )
-    if store.failures:
-        _tell(name, store.failures, len(clips), say)
-    kept, whole = store.without_failures(clips)
-    return whole, kept, store.failures
-
-
-def _tell(name: str, left_out: Mapping[str, str], clips: int, say: Say) -> None:
-    for clip_id, reason in left_out.items():
-        say(f"left out {clip_id}: {reason}")
-    say(f"{len(left_out)} of {clips} clips of {name} are left out")
 
 
 def is_heard(

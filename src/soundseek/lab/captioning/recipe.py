@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from soundseek.lab.audio_encoders import AUDIO_ENCODERS
-from soundseek.lab.recipe_files import RecipeBase, Section, name_in
+from soundseek.lab.recipe_files import WITHOUT_NULLS, RecipeBase, Section, name_in
 from soundseek.lab.retrieval.recipe import Data
 from soundseek.lab.training.settings import Optimiser, Run
 
@@ -28,14 +28,7 @@ class PublishedCaptions(Section):
     source: str
     on: str = "clotho/evaluation"
     epochs: int | None = Field(default=None, ge=1)
-    scores: Mapping[CaptionFigure, float] = Field(default_factory=dict)
-
-    @field_validator("scores", mode="before")
-    @classmethod
-    def _said(cls, scores: Any) -> Any:
-        if not isinstance(scores, Mapping):
-            return scores
-        return {name: value for name, value in scores.items() if value is not None}
+    scores: Annotated[Mapping[CaptionFigure, float], WITHOUT_NULLS] = Field(default_factory=dict)
 
 
 class CaptionEvents(Section):

@@ -15,13 +15,13 @@ from soundseek.lab.augment.pipeline import TextResources, check_resources
 from soundseek.lab.augment.translators import ArgosTranslator, MarianTranslator
 from soundseek.lab.augment.wordnet import WordNet
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.data.waveforms import FileWaveforms, Waveforms, WaveformStore, open_store
-from soundseek.lab.progress import now_and_then
+from soundseek.lab.data.waveforms import Waveforms
 from soundseek.lab.retrieval.batches import Sounds
 from soundseek.lab.retrieval.clips import ClipSets
 from soundseek.lab.retrieval.events import event_vectors
 from soundseek.lab.retrieval.model import RetrievalModel
 from soundseek.lab.retrieval.recipe import Augment, RetrievalRecipe
+from soundseek.lab.training.decoded import decoded_part
 
 _Floats = NDArray[np.float32]
 Say = Callable[[str], None]
@@ -68,14 +68,9 @@ def prepare_part(
     Raises `DataError` when none can be read.
     """
     encoder = model.audio.audio_encoder
-    store: Waveforms
-    unreadable: Mapping[str, str] = {}
-    if recipe.run.decode == "when_needed":
-        store = FileWaveforms(clips, encoder.sample_rate)
-    else:
-        decoded = _decoded(name, clips, recipe, encoder.sample_rate, cache, say)
-        clips, store = decoded.without_failures(clips)
-        unreadable = decoded.failures
+    clips, store, unreadable = decoded_part(
+        name, clips, encoder.sample_rate, recipe.run, cache, say
+    )
     least = model.audio.least_samples
     short = sum(store.length(i) < least for i in range(len(clips)))
     if short:
@@ -91,24 +86,6 @@ def prepare_part(
     say(f"sound-event vectors of {name}")
     events = event_vectors(clips, recipe.audio.events, cache, recipe.audio.max_s, seed=recipe.seed)
     return Part(sounds, events, unreadable)
-
-
-def _decoded(
-    name: str, clips: list[Clip], recipe: RetrievalRecipe, sample_rate: int, cache: Path, say: Say
-) -> WaveformStore:
-    say(f"decoding {len(clips)} clips of {name} (once)")
-    store = open_store(
-        clips,
-        sample_rate,
-        cache,
-        workers=recipe.run.workers,
-        on_progress=now_and_then(lambda line: say(f"decoding {name}: {line}")),
-    )
-    for clip_id, reason in store.failures.items():
-        say(f"left out {clip_id}: {reason}")
-    if store.failures:
-        say(f"{len(store.failures)} of {len(clips)} clips of {name} are left out")
-    return store
 
 
 def text_resources(augment: Augment, clips: ClipSets, cache: Path, say: Say) -> TextResources:

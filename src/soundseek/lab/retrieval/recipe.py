@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from soundseek.lab.audio_encoders import AUDIO_ENCODERS
 from soundseek.lab.augment.settings import AudioAugment, TextAugment
 from soundseek.lab.objectives.table import OBJECTIVES
-from soundseek.lab.recipe_files import SETTINGS, RecipeBase, Section, merged, name_in
+from soundseek.lab.recipe_files import SETTINGS, WITHOUT_NULLS, RecipeBase, Section, merged, name_in
 from soundseek.lab.text_encoders import TEXT_ENCODERS
 from soundseek.lab.training.settings import Optimiser, Run
 
@@ -29,14 +29,7 @@ class Published(Section):
 
     source: str
     on: str = "clotho/evaluation"
-    scores: Mapping[Figure, float] = Field(default_factory=dict)
-
-    @field_validator("scores", mode="before")
-    @classmethod
-    def _said(cls, scores: Any) -> Any:
-        if not isinstance(scores, Mapping):
-            return scores
-        return {name: value for name, value in scores.items() if value is not None}
+    scores: Annotated[Mapping[Figure, float], WITHOUT_NULLS] = Field(default_factory=dict)
 
 
 class Source(Section):
