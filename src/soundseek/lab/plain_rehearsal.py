@@ -61,9 +61,11 @@ def rehearse_distilled(
     with problems.collecting("data.folder"):
         load_yamnet(folder / "weights" / "yamnet" / "yamnet.tflite")
         checked.append("the sound teacher's file")
-    for text in recipe.data.texts:
-        if not (folder / text).is_file():
-            problems.add("data.texts", f"no {text} in {folder}", "put it there")
+    for more in recipe.data.unlabelled:
+        with problems.collecting("data.unlabelled"):
+            unlabelled = read_clips_jsonl(Path(more) / "clips.jsonl")
+            hours = sum(clip.duration_s for clip in unlabelled) / 3600
+            checked.append(f"without captions: {len(unlabelled):,} clips, {hours:.2f} h")
     return _ended(recipe.name, problems, checked, _UNTRIED)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import torch
@@ -10,41 +9,24 @@ from torch import Tensor
 
 from soundseek.audio.frontends import FrontEndSpec
 from soundseek.lab.audio_encoders.mobile import MobileNet
-from soundseek.lab.distilled.biencoder import BiEncoder
-from soundseek.lab.distilled.heads import AnchoredHead, TextHead
+from soundseek.lab.distilled.heads import AnchoredHead
 from soundseek.lab.distilled.recipe import Recipe
+from soundseek.lab.distilled.tower import AudioTower
 from soundseek.lab.teachers.yamnet import PATCH_FRAMES
-from soundseek.lab.text_encoders.transformer import TextTransformer
 from soundseek.text.normalise import normalise_caption
 
 
-def build_biencoder(recipe: Recipe, anchors: Tensor, tokenizer_json: str) -> BiEncoder:
-    """A bi-encoder with random weights drawn from the recipe's seed.
+def build_tower(recipe: Recipe, anchors: Tensor) -> AudioTower:
+    """An audio tower with random weights drawn from the recipe's seed.
 
     `anchors` `[classes, dimension]` decide the dimension of the shared space.
     """
     torch.manual_seed(recipe.seed)
-    audio = MobileNet(multiplier=recipe.audio.multiplier, width=recipe.audio.width)
-    # The tokenizer may hold fewer words than the recipe asks for.
-    text = TextTransformer(
-        len(json.loads(tokenizer_json)["model"]["vocab"]),
-        width=recipe.text.width,
-        layers=recipe.text.layers,
-        heads=recipe.text.heads,
-        max_tokens=recipe.text.max_tokens,
-        dropout=recipe.text.dropout,
+    encoder = MobileNet(multiplier=recipe.audio.multiplier, width=recipe.audio.width)
+    head = AnchoredHead(
+        recipe.audio.width, anchors, hidden=recipe.audio.head_hidden, dropout=recipe.audio.dropout
     )
-    return BiEncoder(
-        audio,
-        AnchoredHead(
-            recipe.audio.width,
-            anchors,
-            hidden=recipe.audio.head_hidden,
-            dropout=recipe.audio.dropout,
-        ),
-        text,
-        TextHead(recipe.text.width, anchors.shape[1]),
-    )
+    return AudioTower(encoder, head)
 
 
 def window_and_hop(recipe: Recipe, spec: FrontEndSpec) -> tuple[int, int]:

@@ -24,44 +24,40 @@ from soundseek.errors import BundleError
 from soundseek.lab.calibrate import fit_calibration
 from soundseek.lab.credits import licences
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
-from soundseek.lab.distilled.biencoder import BiEncoder
 from soundseek.lab.distilled.build import window_and_hop
 from soundseek.lab.distilled.model_card import model_card
+from soundseek.lab.distilled.prepare import training_clips
+from soundseek.lab.distilled.tower import AudioTower
 from soundseek.lab.distilled.trained import load_trained
 from soundseek.lab.evaluate import queries_of
-from soundseek.lab.onnx_export import audio_onnx, text_onnx
+from soundseek.lab.onnx_export import audio_onnx, text_onnx, with_half_weights
 from soundseek.lab.scorecard import RETRIEVAL, embed_clips, scorecard
 from soundseek.lab.scored_bundle import Measured, Networks, write_scored
+from soundseek.lab.words.trained import Words, load_words
 
 
 class _AudioNetwork(nn.Module):
-    def __init__(self, model: BiEncoder) -> None:
+    def __init__(self, tower: AudioTower) -> None:
         super().__init__()
-        self.model = model
+        self.tower = tower
 
     def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
-        return self.model.encode_audio(features, lengths).embedding
+        return self.tower(features, lengths).embedding  # type: ignore[no-any-return]
 
 
-class _TextNetwork(nn.Module):
-    def __init__(self, model: BiEncoder) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.model.encode_text(input_ids, attention_mask.bool())
-
-
-def audio_graph(model: BiEncoder, frames: int) -> bytes:
+def audio_graph(tower: AudioTower, frames: int) -> bytes:
     """`audio.onnx` for windows of `frames` frames: features, lengths → embedding."""
-    bands = model.audio_encoder.frontend.spec.bands
-    return audio_onnx(_AudioNetwork(model), frames=frames, bands=bands)
+    bands = tower.encoder.frontend.spec.bands
+    return audio_onnx(_AudioNetwork(tower), frames=frames, bands=bands)
 
 
-def text_graph(model: BiEncoder, max_tokens: int) -> bytes:
-    """`text.onnx` for up to `max_tokens` tokens: input_ids, attention_mask → embedding."""
-    vocabulary = model.text_encoder.tokens.num_embeddings
-    return text_onnx(_TextNetwork(model), vocabulary=vocabulary, max_tokens=max_tokens)
+def text_graph(words: Words) -> bytes:
+    """`text.onnx`: input_ids, attention_mask → embedding."""
+    return text_onnx(
+        words.network,
+        vocabulary=words.encoder.tokens.num_embeddings,
+        max_tokens=words.max_tokens,
+    )
 
 
 def export_run(
@@ -74,7 +70,7 @@ def export_run(
 ) -> Path:
     """Write the averaged model of a run as a bundle at `destination`, with its scores and card.
 
-    Raises `DataError` without a run or its data, `BundleError` when a graph differs from the
+    Raises `DataError` without a run, the run of its text tower or its data, `BundleError` when a graph differs from the
     network, `destination` is taken, or a window is asked for: the recipe has its own.
     """
     if window_s is not None:
@@ -82,26 +78,27 @@ def export_run(
             f"windows of {window_s:g} s: those of this system are set by its recipe",
             remedy="leave --window out",
         )
-    recipe, model, saved = load_trained(run_folder)
-    clips = read_clips_jsonl(Path(recipe.data.folder) / "clips.jsonl")
-    trained_on = select(clips, split="train", tiers=recipe.data.tiers)
-    spec = model.audio_encoder.frontend.spec
+    recipe, tower, saved = load_trained(run_folder)
+    words = load_words(Path(recipe.words))
+    trained_on = training_clips(recipe.data)
+    spec = tower.encoder.frontend.spec
     window, hop = window_and_hop(recipe, spec)
 
     say("exporting the networks")
+    # Rounded weights: half the size, and scores are those of the bundle as it is.
     networks = Networks(
-        audio_graph(model, n_frames(window, spec)),
-        text_graph(model, recipe.text.max_tokens),
-        saved["tokenizer_json"],
+        with_half_weights(audio_graph(tower, n_frames(window, spec))),
+        with_half_weights(text_graph(words)),
+        words.tokenizer_json,
     )
     manifest = BundleManifest(
         name=name,
         description=recipe.description,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        dimension=model.audio_head.anchors.shape[1],
+        dimension=tower.head.anchors.shape[1],
         audio=AudioSection(spec.sample_rate, spec, window, hop),
-        text=TextSection(recipe.text.max_tokens, lowercase=True, strip_punctuation=True),
-        similarity=Similarity(round(float(model.scale.detach()), 4), None),
+        text=TextSection(words.max_tokens, lowercase=True, strip_punctuation=True),
+        similarity=Similarity(round(float(tower.scale.detach()), 4), None),
         provenance=Provenance(
             recipe.name,
             tuple(DataSource(*row) for row in licences(trained_on)),
@@ -109,15 +106,12 @@ def export_run(
             "See MODEL_CARD.md, section Attribution.",
         ),
     )
-    parameters = {
-        "sound": _count(model.audio_encoder) + _count(model.audio_head),
-        "text": _count(model.text_encoder) + _count(model.text_head),
-    }
+    every = read_clips_jsonl(Path(recipe.data.folder) / "clips.jsonl")
     return write_scored(
         destination,
         manifest,
         networks,
-        measure=lambda bundle: _measured(bundle, clips),
+        measure=lambda bundle: _measured(bundle, every),
         card=lambda scores: model_card(
             recipe,
             name,
@@ -125,7 +119,8 @@ def export_run(
             scores,
             steps=saved["step"],
             hours=saved["seconds"] / 3600,
-            parameters=parameters,
+            parameters={"sound": _count(tower), "text": _count(words.network)},
+            words=words.recipe,
         ),
         say=say,
     )

@@ -9,10 +9,12 @@ from soundseek.lab.credits import attributions, licences
 from soundseek.lab.data.manifest import Clip
 from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.scorecard import table
+from soundseek.lab.words.recipe import WordsRecipe
 
 _LIMITS = """\
 - It knows the everyday: weather, animals, vehicles, tools, doors, footsteps, alarms, instruments,
-  game effects. It is weak on speech content, on music genres, and on rare or very specific sounds.
+  game effects. It hears that someone speaks, not what is said; it is weak on music genres and on
+  rare or very specific sounds. Speech and music were learnt from synthesizers alone.
 - Captions of the training clips were written from file names, folders and titles; nobody listened.
 - English only. Words that were not in the training texts are split into pieces and understood
   badly or not at all.
@@ -30,23 +32,37 @@ def model_card(
     steps: int,
     hours: float,
     parameters: dict[str, int],
+    words: WordsRecipe,
 ) -> str:
-    """The text of the card. `clips` are those trained on, `card` their scorecard."""
+    """The text of the card. `clips` are those trained on, `card` their scorecard, `words` the
+    recipe of the text tower."""
     sizes = ", ".join(f"{part} {n / 1e6:.2f} M" for part, n in parameters.items())
     rows = "\n".join(f"| {s} | {n} | {licence} |" for s, licence, n in licences(clips))
-    hours_of_sound = sum(clip.duration_s for clip in clips) / 3600
-    texts = ", ".join(recipe.data.texts) or "none"
+    labelled = [clip for clip in clips if clip.tier in recipe.data.tiers]
+    unlabelled = [clip for clip in clips if clip.tier not in recipe.data.tiers]
+    heard = f"{len(labelled)} clips, {_hours(labelled):.1f} hours"
+    if unlabelled:
+        heard += (
+            f", and without captions, for the teacher to judge, {len(unlabelled)} clips, "
+            f"{_hours(unlabelled):.1f} hours"
+        )
+    windows = steps * recipe.optimiser.windows
+    patches = windows * recipe.audio.window_patches
     return f"""# {name}
 
-{recipe.description}. Made by the recipe `{recipe.name}`, seed {recipe.seed}, in {steps} steps
-({hours:.1f} hours). Sentences and sounds meet as unit vectors; their dot product is the similarity.
+{recipe.description}. Sound by the recipe `{recipe.name}`, seed {recipe.seed}: {steps} steps of
+{recipe.optimiser.windows} windows, {patches / 1e6:.1f} million patches of 0.96 s, in {hours:.2f} hours;
+text by the recipe `{words.name}`, seed {words.seed}, {words.optimiser.steps} steps.
+Sentences and sounds meet as unit vectors; their dot product is the similarity.
 
-- **Parameters**: {sizes}; all trained from random initialisation.
+- **Parameters**: {sizes}; all trained from random initialisation but for the vectors named below;
+  kept in half precision.
 - **Sound**: 16 kHz, 64 log-mel bands, windows of {recipe.audio.window_patches * 0.96:.2f} s.
 - **Teachers, in training only**: YAMNet (Apache-2.0) for sound, all-MiniLM-L6-v2 (Apache-2.0) for
-  text. None of their weights is in this model; the vectors of YAMNet's class names, as MiniLM
-  gives them, were the starting point of its class anchors.
-- **Texts without sound**: {texts} (AudioCaps captions, MIT).
+  text. None of their weights is in this model; the vectors that MiniLM gives to YAMNet's class names
+  and to single words were the starting point of the class anchors and of the table of words.
+- **Texts without sound**: {", ".join(words.data.captions) or "none"} (AudioCaps captions, MIT), and
+  words, definitions and examples of WordNet.
 
 ## Scores
 
@@ -54,10 +70,10 @@ def model_card(
 
 Text → audio: every caption is a query and all clips of its group are relevant. R@k: share of
 queries with a relevant clip among the first k. Brackets: 95 % jackknife intervals over queries.
-The test split was not trained on, but its figures, and those of urbansound8k, were in view while
-the teacher's settings were compared (docs/lab-notes.md): take them as slightly kind.
-`test_research` clips come from sources that were not trained on. Zero-shot: the class name with
-the highest similarity wins. Beside baselines: docs/results.md.
+No test clip was trained on, but figures of the test split and of urbansound8k were in view while
+the teacher's settings were compared (docs/lab-notes.md): take them as slightly kind. Sources of
+the research tier were not trained on at all. Zero-shot: the class name with the highest similarity
+wins. Beside the first edition, the teacher and baselines: docs/results.md.
 
 ## Limits
 
@@ -65,7 +81,7 @@ the highest similarity wins. Beside baselines: docs/results.md.
 
 ## Training data
 
-{len(clips)} clips, {hours_of_sound:.1f} hours, all under licences that permit this use.
+{heard}; all under licences that permit this use.
 
 | source | clips | licences as the sources state them |
 | --- | --- | --- |
@@ -77,3 +93,7 @@ Thanks to all who recorded these sounds and gave them away.
 
 {attributions(clips)}
 """
+
+
+def _hours(clips: Sequence[Clip]) -> float:
+    return sum(clip.duration_s for clip in clips) / 3600

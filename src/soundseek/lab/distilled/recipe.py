@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from soundseek.lab.recipe_files import RecipeBase, Section
 
 
 class DataSection(Section):
-    """`folder` holds clips.jsonl, text/ and weights/; `tiers` are those trained on."""
+    """`folder` holds clips.jsonl and weights/; `tiers` are those trained on. `unlabelled` are
+    folders with a clips.jsonl whose sounds are heard without captions: the teacher tells."""
 
     folder: str
     tiers: tuple[str, ...] = ("free",)
     min_caption_quality: int = Field(default=1, ge=0, le=2)
-    texts: tuple[str, ...] = ()
-    joined_texts: int = Field(default=0, ge=0)
-    short_texts: int = Field(default=0, ge=0)
+    unlabelled: tuple[str, ...] = ()
 
 
 class AudioSection(Section):
@@ -28,25 +27,37 @@ class AudioSection(Section):
     window_patches: int = Field(default=3, ge=1)
 
 
-class TextSection(Section):
-    vocabulary: int = Field(default=8192, ge=64)
-    width: int = Field(default=256, ge=8)
-    layers: int = Field(default=3, ge=1)
-    heads: int = Field(default=4, ge=1)
-    max_tokens: int = Field(default=48, ge=4)
-    dropout: float = Field(default=0.1, ge=0, lt=1)
-
-
 class AugmentSection(Section):
-    """See `soundseek.lab.augment.mixing.MixingRange`; `collage` is the share of windows filled
-    with several clips for distillation alone."""
+    """What a window goes through before teacher and student hear it.
 
-    mix_probability: float = Field(default=0.5, ge=0, le=1)
+    Shares of windows: `mixed` (two clips), `collage` (up to four cuts, without captions), the rest
+    solo. `balance_db`: level of a second clip against the first, uniform in ±. `natural_level`:
+    share that keeps its clip's level, changed by ± `gain_db`; the others peak at up to 2.5 times
+    `gain_db` below full scale. `speed`: playback within 1/speed … speed, pitch and tempo together.
+    `tilt_db`: a spectral tilt of up to ±. `equaliser`, `low_pass`, `room`, `noise`: shares.
+    """
+
+    mixed: float = Field(default=0.35, ge=0, le=1)
+    collage: float = Field(default=0.4, ge=0, le=1)
     balance_db: float = Field(default=10.0, ge=0)
+    natural_level: float = Field(default=0.5, ge=0, le=1)
     gain_db: float = Field(default=12.0, ge=0)
     speed: float = Field(default=1.0, ge=1)
     tilt_db: float = Field(default=0.0, ge=0)
-    collage: float = Field(default=0.5, ge=0, le=1)
+    equaliser: float = Field(default=0.0, ge=0, le=1)
+    low_pass: float = Field(default=0.0, ge=0, le=1)
+    room: float = Field(default=0.0, ge=0, le=1)
+    noise: float = Field(default=0.0, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.mixed + self.collage > 1.0:
+            raise ValueError("mixed and collage are shares of all windows: at most 1 together")
+        return self
+
+    def shares(self) -> tuple[float, float, float]:
+        """Of solo, mixed and collage windows."""
+        return max(0.0, 1.0 - self.mixed - self.collage), self.mixed, self.collage
 
 
 class ObjectiveSection(Section):
@@ -56,35 +67,39 @@ class ObjectiveSection(Section):
     teacher_embedding: float = Field(default=0.0, ge=0)
     teacher_scores: float = Field(default=0.0, ge=0)
     teacher_features: float = Field(default=0.0, ge=0)
-    text_embedding: float = Field(default=0.0, ge=0)
 
 
 class OptimiserSection(Section):
     steps: int = Field(ge=1)
     warmup_steps: int = Field(default=200, ge=0)
     learning_rate: float = Field(gt=0)
-    text_learning_rate: float = Field(gt=0)
     weight_decay: float = Field(default=0.02, ge=0)
     windows: int = Field(default=32, ge=2)
-    texts: int = Field(default=64, ge=1)
     ema: float = Field(default=0.999, ge=0, lt=1)
     clip_norm: float = Field(default=5.0, gt=0)
 
 
 class RunSection(Section):
+    """`bf16`: the student in bfloat16 where it computes on a GPU (on a processor its convolutions
+    are faster without)."""
+
     checkpoint_steps: int = Field(default=500, ge=1)
     evaluate_steps: int = Field(default=1000, ge=1)
     log_steps: int = Field(default=50, ge=1)
     threads: int | None = Field(default=None, ge=1)
+    device: str = "auto"
+    bf16: bool = True
+    compile: bool = False
 
 
 class Recipe(RecipeBase):
-    """Everything that decides a run, but for where its files go."""
+    """Everything that decides a run, but for where its files go. `words` is the folder of the run
+    that made the text tower; the audio tower learns beside it, in the same space."""
 
     system: Literal["distilled"] = "distilled"
     data: DataSection
     audio: AudioSection = AudioSection()
-    text: TextSection = TextSection()
+    words: str = "runs/words"
     augment: AugmentSection = AugmentSection()
     objective: ObjectiveSection
     optimiser: OptimiserSection

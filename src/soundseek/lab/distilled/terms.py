@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from soundseek.lab.distilled.biencoder import AudioOutput, BiEncoder
+from soundseek.lab.distilled.tower import AudioOutput
 from soundseek.lab.encodings import masked_mean
 from soundseek.lab.objectives.contrastive import nt_xent, shared_groups
 from soundseek.lab.objectives.distillation import cosine_distance, soft_label_divergence
@@ -52,8 +52,9 @@ class FeatureMatch(nn.Module):
         return F.relu(self.projection(sequence))
 
 
-def audio_terms(output: AudioOutput, taught: Lesson, match: FeatureMatch) -> dict[str, Tensor]:
-    """Distillation from the sound teachers, window by window."""
+def audio_terms(output: AudioOutput, taught: Lesson, matched: Tensor) -> dict[str, Tensor]:
+    """Distillation from the sound teachers, window by window; `matched` `[n, steps, 1024]` are the
+    student's steps as `FeatureMatch` projects them."""
     weights = output.encoding.mask.flatten().float()
     return {
         "teacher_embedding": cosine_distance(output.embedding, taught.target),
@@ -61,12 +62,12 @@ def audio_terms(output: AudioOutput, taught: Lesson, match: FeatureMatch) -> dic
             output.logits.flatten(0, 1), taught.logits.flatten(0, 1), weights
         ),
         "teacher_features": cosine_distance(
-            match(output.encoding.sequence).flatten(0, 1), taught.features.flatten(0, 1), weights
+            matched.flatten(0, 1), taught.features.flatten(0, 1), weights
         ),
     }
 
 
-def contrastive_term(model: BiEncoder, audio: Tensor, text: Tensor, groups: Tensor) -> Tensor:
+def contrastive_term(audio: Tensor, text: Tensor, scale: Tensor, groups: Tensor) -> Tensor:
     """NT-Xent over the captioned items `[n, dimension]`; `groups` `[n, 2]`."""
     positives, ignored = shared_groups(groups)
-    return nt_xent(audio, text, model.scale, positives, ignored)
+    return nt_xent(audio, text, scale, positives, ignored)

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from soundseek.errors import DataError
-from soundseek.lab.distilled.biencoder import BiEncoder
-from soundseek.lab.distilled.build import build_biencoder
+from soundseek.lab.distilled.build import build_tower
 from soundseek.lab.distilled.recipe import Recipe
+from soundseek.lab.distilled.tower import AudioTower
 from soundseek.lab.run_folder import RunFolder
 
 
-def load_trained(folder: Path) -> tuple[Recipe, BiEncoder, dict[str, Any]]:
-    """The recipe, the averaged model (eval mode) and the checkpoint of a run.
+def load_trained(folder: Path) -> tuple[Recipe, AudioTower, dict[str, Any]]:
+    """The recipe, the averaged audio tower (eval mode) and the checkpoint of a run.
 
     Raises `DataError` when the folder holds no checkpoint.
     """
@@ -22,6 +22,6 @@ def load_trained(folder: Path) -> tuple[Recipe, BiEncoder, dict[str, Any]]:
     if saved is None:
         raise DataError(f"no run in {folder}", remedy="train first: soundseek train RECIPE")
     recipe = Recipe.model_validate(run.document())
-    model = build_biencoder(recipe, saved["anchors"], saved["tokenizer_json"])
-    model.load_state_dict(saved["average"])
-    return recipe, model.eval(), saved
+    tower = build_tower(recipe, saved["anchors"])
+    tower.load_state_dict(saved["average"])
+    return recipe, tower.eval(), saved
