@@ -90,9 +90,7 @@ def _heard(
     table, texts = WindowTable.of(block), bundle.encode_text(queries)
     empty = np.empty((0, 0), np.float32)
     heard = HeardSet(name, clips, queries, relevant, empty, texts, table, bundle.hop_s)
-    return HeardSet(
-        name, clips, queries, relevant, heard.scored(texts), texts, table, bundle.hop_s
-    )
+    return HeardSet(name, clips, queries, relevant, heard.scored(texts), texts, table, bundle.hop_s)
 
 
 def _windows(
@@ -106,7 +104,8 @@ def _windows(
         with np.load(kept) as file:
             ends = np.cumsum(file["counts"])[:-1]
             vectors, valid = np.split(file["vectors"], ends), np.split(file["valid"], ends)
-            known = dict(zip(json.loads(str(file["ids"])), zip(vectors, valid, strict=True)))
+            ids = json.loads(str(file["ids"]))
+            known = {clip: (v, n) for clip, v, n in zip(ids, vectors, valid, strict=True)}
             unreadable = set(json.loads(str(file["unreadable"])))
     missing = [clip for clip in clips if clip.id not in known and clip.id not in unreadable]
     for number, clip in enumerate(missing, start=1):

@@ -45,9 +45,7 @@ def first_hits(
     return shown, np.take_along_axis(relevant, best, axis=1)
 
 
-def fit_logistic(
-    inputs: NDArray[np.float64], right: NDArray[np.bool_]
-) -> NDArray[np.float64]:
+def fit_logistic(inputs: NDArray[np.float64], right: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Coefficients of the `inputs` `[n, inputs]`, and the intercept last, by Newton's method.
 
     Instead of 1 and 0 the targets are (r + 1) / (r + 2) and 1 / (w + 2) for r right and w wrong
