@@ -58,7 +58,7 @@ def of_hits(calibration: Calibration | None) -> Calibration | None:
     """Return the calibration if it tells how likely a hit is right, else None.
 
     Bundles of before have one that compares a pair with random ones. Hits are all far above those:
-    it would call nearly all of them certain, where one in ten is right.
+    it would call nearly all of them certain, where one in five to ten is right.
     """
     if calibration is None or calibration.fitted_on != "hits":
         return None
