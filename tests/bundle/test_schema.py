@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from soundseek.bundle.check import read_manifest
-from soundseek.bundle.schema import BundleManifest
+from soundseek.bundle.schema import BundleManifest, Calibration
 from soundseek.errors import BundleError
 
 
@@ -37,6 +37,13 @@ def test_calibration_may_be_null_but_not_missing(document: dict[str, Any]) -> No
     assert manifest.to_dict()["similarity"] == {"scale": 20.0, "calibration": None}
     del document["similarity"]["calibration"]
     assert problems(document) == ["  - similarity.calibration is missing: must be an object"]
+
+
+def test_calibrations_without_a_meaning_are_of_pairs(document: dict[str, Any]) -> None:
+    """Bundles that were written before calibrations said what they were fitted on."""
+    assert document["similarity"]["calibration"].pop("fitted_on") == "hits"
+    calibration = BundleManifest.from_dict(document).similarity.calibration
+    assert calibration == Calibration(slope=8.0, intercept=-4.0, fitted_on="pairs")
 
 
 def test_all_problems_are_reported_at_once(document: dict[str, Any]) -> None:
@@ -76,6 +83,8 @@ def test_all_problems_are_reported_at_once(document: dict[str, Any]) -> None:
         ("audio.frontend", None, "must be an object"),
         ("similarity.scale", float("nan"), "finite"),
         ("similarity.calibration.slope", "steep", "finite number"),
+        ("similarity.calibration.fitted_on", "guesses", "= 'guesses': must be one of hits, pairs"),
+        ("similarity.calibration.fitted_on", None, "must be one of hits, pairs"),
         ("provenance.data", {}, "must be a list"),
         ("provenance.data", ["esc10"], r"provenance.data\[0\] = 'esc10': must be an object"),
         ("provenance.scores", 0.3, "must be an object"),

@@ -13,7 +13,9 @@ pytest.importorskip("fastapi")
 import soundfile
 from fastapi.testclient import TestClient
 
+from soundseek.bundle.schema import Calibration
 from soundseek.library import Library
+from soundseek.serve import finding
 from soundseek.synth import render
 
 KINDS = {
@@ -45,6 +47,14 @@ def library_folder(sounds: Path) -> Path:
     with Library.open(folder, create=True) as library:
         assert library.index([sounds], threads=1).added == len(KINDS)
     return folder
+
+
+@pytest.fixture
+def calibrated(monkeypatch: pytest.MonkeyPatch) -> Calibration:
+    """The models of all clients are calibrated on hits, by this curve."""
+    curve = Calibration(slope=9.0, intercept=-4.0, fitted_on="hits")
+    monkeypatch.setattr(finding, "of_hits", lambda _: curve)
+    return curve
 
 
 @pytest.fixture

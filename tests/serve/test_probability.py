@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from soundseek.bundle.schema import Calibration
-from soundseek.serve.probability import Meanings, probability
+from soundseek.serve.probability import Meanings, of_hits, probability
 
-CURVE = Calibration(slope=10.0, intercept=-5.0)
+CURVE = Calibration(slope=10.0, intercept=-5.0, fitted_on="hits")
 
 
 @given(st.floats(-1, 1))
@@ -43,6 +43,12 @@ def test_a_text_has_a_probability_where_the_model_is_calibrated() -> None:
     assert (meaning.probability, meaning.percentile) == (0.5, None)
     meaning = Meanings(values, None, is_text=True).of(0.5)
     assert (meaning.probability, meaning.percentile) == (None, 100.0)
+
+
+def test_only_a_calibration_on_hits_is_shown() -> None:
+    assert of_hits(CURVE) is CURVE
+    assert of_hits(Calibration(slope=10.0, intercept=-5.0)) is None
+    assert of_hits(None) is None
 
 
 def test_of_nothing_nothing_is_said() -> None:

@@ -89,7 +89,9 @@ def _manifest() -> BundleManifest:
         dimension=DIMENSION,
         audio=AudioSection(SAMPLE_RATE, PRESETS["yamnet_16k"], WINDOW_SAMPLES, HOP_SAMPLES),
         text=TextSection(max_tokens=MAX_TOKENS, lowercase=True, strip_punctuation=True),
-        similarity=Similarity(scale=20.0, calibration=Calibration(slope=8.0, intercept=-4.0)),
+        similarity=Similarity(
+            scale=20.0, calibration=Calibration(slope=8.0, intercept=-4.0, fitted_on="hits")
+        ),
         provenance=Provenance(
             recipe="tests/support/tiny_bundle.py",
             data=(DataSource("synthetic", "CC0-1.0", 6),),

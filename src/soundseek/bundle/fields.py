@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
+_Choice = TypeVar("_Choice", bound=str)
 _MISSING = object()
 
 
@@ -81,6 +83,15 @@ class Section:
             key, value, "must be a text" if may_be_empty else "must be a text with content"
         )
         return ""
+
+    def choice(self, key: str, choices: Sequence[_Choice], otherwise: _Choice) -> _Choice:
+        """Return the text at `key`, one of `choices`; `otherwise` where there is none."""
+        value = self._unread.pop(key, otherwise)
+        for one in choices:
+            if value == one:
+                return one
+        self.note(key, value, f"must be one of {', '.join(choices)}")
+        return otherwise
 
     def integer(self, key: str, *, least: int) -> int:
         """Return the integer at `key`, which must be at least `least`."""

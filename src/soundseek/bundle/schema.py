@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from soundseek.audio.frontends import PRESETS, FrontEndSpec, least_samples
 from soundseek.bundle.fields import Section
@@ -48,6 +49,9 @@ CARD_FILE = "MODEL_CARD.md"
 SUFFIX = ".soundseek"
 CONTENT_FILES = (AUDIO_FILE, TEXT_FILE, TOKENIZER_FILE, CARD_FILE)
 
+FittedOn = Literal["hits", "pairs"]
+_FITTED_ON: tuple[FittedOn, ...] = ("hits", "pairs")
+
 
 @dataclass(frozen=True)
 class AudioSection:
@@ -74,10 +78,18 @@ class TextSection:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Turns a cosine into the probability 1 / (1 + exp(-(slope · cosine + intercept)))."""
+    """Turns a cosine into the probability 1 / (1 + exp(-(slope · cosine + intercept))).
+
+    Attributes:
+        fitted_on: what it is the probability of. "hits": that a hit with this score is right,
+            fitted to the first hits of validation queries. "pairs", what bundles without the field
+            have: that a pair is a matching one where matching and random pairs are equally
+            frequent, which is far above the share of hits that are right; nobody is shown it.
+    """
 
     slope: float
     intercept: float
+    fitted_on: FittedOn = "pairs"
 
 
 @dataclass(frozen=True)
@@ -199,7 +211,8 @@ def _similarity(section: Section) -> Similarity:
     inner = section.optional_section("calibration")
     calibration = None
     if inner is not None:
-        calibration = Calibration(inner.number("slope"), inner.number("intercept"))
+        slope, intercept = inner.number("slope"), inner.number("intercept")
+        calibration = Calibration(slope, intercept, inner.choice("fitted_on", _FITTED_ON, "pairs"))
         inner.finish()
     section.finish()
     return Similarity(scale, calibration)

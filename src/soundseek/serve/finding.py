@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from soundseek.library.schema import path_to_blob
 from soundseek.serve import schemas
 from soundseek.serve.filters import FilterParameters
-from soundseek.serve.probability import Meanings
+from soundseek.serve.probability import Meanings, of_hits
 from soundseek.serve.problems import Problem
 from soundseek.serve.stored_files import find_file
 
 if TYPE_CHECKING:
     from soundseek.bundle.runtime import Bundle
+    from soundseek.bundle.schema import Calibration
     from soundseek.library import Library
     from soundseek.library.database import Database
     from soundseek.library.hits import Page
@@ -139,9 +140,9 @@ def _found(state: ServerState, library: Library, page: Page, *, is_text: bool) -
     return Found(hits, min(page.total, state.settings.max_k))
 
 
-def calibration_of(bundle: Bundle) -> Any:
-    """Return how the model turns a cosine into a probability; None if it was not measured."""
-    return bundle.manifest.similarity.calibration
+def calibration_of(bundle: Bundle) -> Calibration | None:
+    """Return how the model tells the probability that a hit is right; None if it cannot."""
+    return of_hits(bundle.manifest.similarity.calibration)
 
 
 def place(path: str) -> dict[str, str]:

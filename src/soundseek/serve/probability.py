@@ -16,8 +16,8 @@ class Meaning:
     """One of the two is None.
 
     Attributes:
-        probability: 0 to 1, that the sound is what the text describes; 0.5 is "as likely as not"
-            where matching and other sounds are equally frequent.
+        probability: 0 to 1, how often a hit with this score was right when the model was
+            calibrated: 0.2 is one hit in five.
         percentile: 0 to 100, of how many of the sounds that could have been found this one fits
             at least as well.
     """
@@ -38,8 +38,8 @@ class Meanings:
     ) -> None:
         """`similarities` [n] are those of all sounds of the ranking.
 
-        A calibration was measured between texts and sounds: it says nothing of a query that is
-        a sound, or has one in it (`is_text` False).
+        `calibration` is one of hits (see `of_hits`). It was measured between texts and sounds: it
+        says nothing of a query that is a sound, or has one in it (`is_text` False).
         """
         self._calibration = calibration if is_text else None
         self._sorted = None if self._calibration is not None else np.sort(similarities)
@@ -52,6 +52,17 @@ class Meanings:
             return Meaning(None, None)
         not_better = np.searchsorted(self._sorted, np.float32(similarity), side="right")
         return Meaning(None, round(100.0 * float(not_better) / self._sorted.size, 2))
+
+
+def of_hits(calibration: Calibration | None) -> Calibration | None:
+    """Return the calibration if it tells how likely a hit is right, else None.
+
+    Bundles of before have one that compares a pair with random ones. Hits are all far above those:
+    it would call nearly all of them certain, where one in five to ten is right.
+    """
+    if calibration is None or calibration.fitted_on != "hits":
+        return None
+    return calibration
 
 
 def probability(calibration: Calibration, cosine: float) -> float:

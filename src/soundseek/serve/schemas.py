@@ -32,8 +32,9 @@ class Hit(Sound):
     score: float = Field(description="What sounds are ranked by; of use within one ranking only.")
     similarity: float = Field(description="How much the sound fits, -1 to 1.")
     probability: Probability = Field(
-        description="That it is what the text describes; null for a query that is not text "
-        "alone, and for a model without a calibration."
+        description="How often a hit with this similarity was right when the model was calibrated; "
+        "rather too low than too high. Null for a query that is not text alone, and for a model "
+        "that was not calibrated on hits."
     )
     percentile: Percentile = Field(
         description="Of how many of the ranked sounds this one fits at least as well; null where "
@@ -149,7 +150,9 @@ class MomentOf(BaseModel):
     start_s: float
     end_s: float
     score: float = Field(description="The cosine of its best window, -1 to 1.")
-    probability: Probability
+    probability: Probability = Field(
+        description="As of a hit that is this window alone; null as that of a hit."
+    )
 
 
 class CurvePoint(BaseModel):

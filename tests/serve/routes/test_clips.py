@@ -10,7 +10,9 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
+from soundseek.bundle.schema import Calibration
 from soundseek.library import Library
+from soundseek.serve.probability import probability
 from soundseek.serve.routes import clips as routes
 from soundseek.synth import render
 
@@ -85,7 +87,11 @@ def test_lists_that_make_no_sense(client: TestClient, params: dict) -> None:
 
 
 def test_moments_are_those_of_the_library(
-    client: TestClient, ids: dict[str, str], sounds: Path, library_folder: Path
+    client: TestClient,
+    ids: dict[str, str],
+    sounds: Path,
+    library_folder: Path,
+    calibrated: Calibration,
 ) -> None:
     name = "weather/rain.wav"
     answer = client.get(f"{CLIPS}/{ids[name]}/moments", params={"q": "rain", "limit": 1}).json()
@@ -94,7 +100,7 @@ def test_moments_are_those_of_the_library(
     (moment,) = answer["moments"]
     assert (moment["start_s"], moment["end_s"]) == (known.start_s, known.end_s)
     assert moment["score"] == pytest.approx(known.score)
-    assert 0 <= moment["probability"] <= 1
+    assert moment["probability"] == probability(calibrated, known.score)
     assert max(point["score"] for point in answer["curve"]) == pytest.approx(known.score)
     assert [point["start_s"] for point in answer["curve"]] == sorted(
         point["start_s"] for point in answer["curve"]

@@ -14,6 +14,7 @@ from soundseek.library import Library
 from soundseek.synth import render
 
 
+@pytest.mark.usefixtures("calibrated")
 def test_status(client: TestClient, library_folder: Path, sounds: Path) -> None:
     answer = client.get("/api/v1/status").json()
     with Library.open(library_folder, read_only=True) as library:

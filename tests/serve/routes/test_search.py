@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from soundseek.bundle.schema import Calibration
 from soundseek.library import Library
-from soundseek.serve.probability import probability
+from soundseek.serve import finding
+from soundseek.serve.probability import of_hits, probability
 from soundseek.serve.problems import Problem
 
 Served = Callable[..., TestClient]
@@ -43,11 +45,13 @@ def _paths(answer: dict) -> list[str]:
 
 
 def test_hits_are_those_of_the_library(
-    client: TestClient, library: Library, ids: dict[str, str], sounds: Path
+    client: TestClient,
+    library: Library,
+    ids: dict[str, str],
+    sounds: Path,
+    calibrated: Calibration,
 ) -> None:
     answer = _found(client, q="a dog barks", limit=3)
-    calibration = library.bundle.manifest.similarity.calibration
-    assert calibration is not None
     expected = library.search("a dog barks", k=3)
     for hit, known in zip(answer["hits"], expected, strict=True):
         assert hit == {
@@ -58,7 +62,7 @@ def test_hits_are_those_of_the_library(
             "folder": str(Path(known.path).parent),
             "score": pytest.approx(known.score),
             "similarity": pytest.approx(known.similarity, abs=1e-6),
-            "probability": probability(calibration, known.similarity),
+            "probability": probability(calibrated, known.similarity),
             "percentile": None,
             "name_rank": known.name_rank,
             "start_s": known.start_s,
@@ -75,6 +79,15 @@ def test_hits_are_those_of_the_library(
     assert answer["took_ms"] > 0
 
 
+def test_a_model_that_is_not_calibrated_on_hits_tells_places(
+    client: TestClient, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "of_hits", lambda _: of_hits(Calibration(9.0, -4.0, "pairs")))
+    hits = _found(client, q="a dog barks", names=False)["hits"]
+    assert [hit["probability"] for hit in hits] == [None] * len(ids)
+    assert hits[0]["percentile"] == 100.0
+
+
 def test_pages_fit_together(client: TestClient) -> None:
     every = _found(client, q="wind")["hits"]
     pages = [_found(client, q="wind", offset=start, limit=4)["hits"] for start in range(0, 8, 4)]
@@ -82,6 +95,7 @@ def test_pages_fit_together(client: TestClient) -> None:
     assert _found(client, q="wind", offset=100)["hits"] == []
 
 
+@pytest.mark.usefixtures("calibrated")
 def test_more_like_a_clip(client: TestClient, ids: dict[str, str]) -> None:
     answer = _found(client, like=ids["machines/siren.wav"])
     assert answer["hits"][0]["id"] == ids["machines/siren.wav"]

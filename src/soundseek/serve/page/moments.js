@@ -6,7 +6,8 @@ import { changed, state } from "/assets/state.js";
 
 const LONG_S = 10;
 const MOST = 8;
-const LIKELY = 0.5;
+// Of the probability of the best one: what is less likely is not worth a mark.
+const NEARLY = 0.25;
 const APART_S = 0.25;
 // Skipping through a list should not ask for every sound that is passed.
 const STAYS_MS = 300;
@@ -44,7 +45,8 @@ function look() {
     aborter = new AbortController();
     const answer = await get(`/clips/${item.id}/moments`, { q, limit: MOST }, aborter.signal).catch(() => null);
     if (!answer || player.item?.id !== item.id) return;
-    moments = joined(answer.moments.filter(({ probability }) => probability === null || probability >= LIKELY));
+    const best = answer.moments[0]?.probability ?? 0;
+    moments = joined(answer.moments.filter(({ probability }) => probability === null || probability >= NEARLY * best));
     momentsCame.send();
   }, STAYS_MS);
 }

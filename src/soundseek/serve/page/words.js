@@ -33,8 +33,8 @@ export function meaning(hit) {
     const sign = hit.probability > 0.995 ? "> " : hit.probability < 0.005 ? "< " : "";
     return {
       value: `${sign}${percent} %`,
-      unit: "sure",
-      text: `${percent} % sure: of sounds that scored like this one, about ${percent} in 100 fitted the description.`,
+      unit: "likely",
+      text: `${percent} % likely: of 100 hits with this score, about ${percent} were marked as right when the model was tested. Others may have fitted, too.`,
     };
   }
   if (typeof hit.percentile === "number") {
