@@ -119,7 +119,12 @@ def opening(bundle: Bundle, clips: Sequence[Clip], left_out: int) -> str:
         "judged.",
         "Made by `python bench/gallery.py --data DATA`.",
     )
-    return "\n\n".join(["# Model gallery", *(textwrap.fill(text, 100) for text in paragraphs)])
+    return "\n\n".join(
+        [
+            "# Model gallery",
+            *(textwrap.fill(text, 100, break_on_hyphens=False) for text in paragraphs),
+        ]
+    )
 
 
 def main() -> None:
