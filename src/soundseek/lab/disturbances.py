@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from soundseek.audio.resample import resample
 from soundseek.errors import AudioError, DataError
 from soundseek.lab.augment.mixing import mixed, placed
 from soundseek.lab.augment.waveform import amplified
+
+if TYPE_CHECKING:
+    from av import AudioStream
 
 Floats = NDArray[np.float32]
 Heard = tuple[Floats, int]
@@ -129,9 +132,10 @@ def coded(sound: Sound, _: np.random.Generator, *, codec: Codec, kbit_s: int) ->
     samples = np.clip(resample(sound.original, sound.original_rate, CODEC_HZ), -1.0, 1.0)
     packed = io.BytesIO()
     with av.open(packed, "w", format=codec.container) as output:
-        stream = output.add_stream(
+        added = output.add_stream(
             codec.name, rate=CODEC_HZ, layout="mono", options=dict(codec.options)
         )
+        stream = cast("AudioStream", added)
         stream.bit_rate = kbit_s * 1_000
         converter = av.AudioResampler(format=stream.format, layout="mono", rate=CODEC_HZ)
         frame = av.AudioFrame.from_ndarray(samples[None, :], format="fltp", layout="mono")
