@@ -36,9 +36,13 @@ from soundseek.metrics.retrieval import average_precision_at, relevant_positions
 
 RESULTS = Path(__file__).parent.parent / "docs" / "results" / "robustness"
 CLEAN = "as it is"
+# Figure → clips asked for, and what stands over its table.
 FIGURES = {
-    "mAP@10": RETRIEVAL["test"],
-    "accuracy": ZERO_SHOT["urbansound8k_fold10"],
+    "mAP@10": (RETRIEVAL["test"], "Free test split: {clips} clips, {n} queries"),
+    "accuracy": (
+        ZERO_SHOT["urbansound8k_fold10"],
+        "urbansound8k fold 10, zero-shot: {clips} clips",
+    ),
 }
 INTRUDERS = 60
 # Model → disturbance → one vector a clip.
@@ -103,7 +107,7 @@ def listen(
     return kept, vectors
 
 
-def score(figure: str, clips: Sequence[Clip], audio: Floats, bundle: Bundle) -> Any:
+def score(figure: str, clips: Sequence[Clip], audio: Floats, bundle: Bundle) -> NDArray[np.float64]:
     """One value a query or clip."""
     if figure == "accuracy":
         return named_rightly(clips, audio, bundle.encode_text).astype(np.float64)
@@ -173,7 +177,7 @@ def main() -> None:
 
     found: dict[str, Any] = {"models": {n: b.fingerprint for n, b in models.items()}, "figures": {}}
     texts = []
-    for figure, wanted in FIGURES.items():
+    for figure, (wanted, title) in FIGURES.items():
         chosen = select(clips, **wanted)
         if options.limit:
             places = np.linspace(0, len(chosen) - 1, min(options.limit, len(chosen))).astype(int)
@@ -189,10 +193,8 @@ def main() -> None:
         n = len(next(iter(next(iter(values.values())).values())))
         rows = compared(values)
         found["figures"][figure] = {"clips": len(kept), "n": n, "rows": rows}
-        title = {"mAP@10": f"Free test split: {len(kept)} clips, {n} queries"}.get(
-            figure, f"urbansound8k fold 10, zero-shot: {len(kept)} clips"
-        )
-        texts.append(f"{title}\n\n{table(rows, figure)}\n")
+        heading = title.format(clips=len(kept), n=n)
+        texts.append(f"{heading}\n\n{table(rows, figure)}\n")
     text = "\n".join(texts)
     print(text)
     out = options.out or (None if options.only or options.limit else RESULTS)
