@@ -1,6 +1,6 @@
 """Embedded models beside the newcomer's trick and chance, on the same clips, in one run.
 
-    python bench/embedded_model.py --data DATA [--run runs/mini] [--models A B ...]
+    python bench/embedded_model.py --data DATA [--run runs/mini] [--models A B ...] [--keep FILE]
 
 Columns: each bundle through the runtime; YAMNet's class scores matched to queries through MiniLM
 vectors of the class names; with --run the teacher that a model was distilled from; random
@@ -58,7 +58,12 @@ def main() -> None:
     parser.add_argument(
         "--models", nargs="+", default=[], help="names or folders of bundles, default the embedded"
     )
+    parser.add_argument(
+        "--keep", type=Path, help="JSON of an earlier run: its columns that are not measured now"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of embedded_model.*")
     options = parser.parse_args()
+    kept = json.loads(options.keep.read_text(encoding="utf-8")) if options.keep else {}
 
     clips = read_clips_jsonl(options.data / "clips.jsonl")
     minilm = MiniLm()
@@ -94,12 +99,19 @@ def main() -> None:
         teacher.load_state_dict(state["teacher"])
         teacher.eval().requires_grad_(False)
         cards["teacher"] = scorecard(clips, lambda p: unit(teacher(*outputs(p))), minilm_text)
+    for name in sorted(kept.keys() - cards.keys() - {"chance"}):
+        # Sets that have changed since are not beside the others.
+        cards[name] = {
+            each: entry
+            for each, entry in kept[name].items()
+            if entry["clips"] == next(iter(cards.values())).get(each, {}).get("clips")
+        }
     cards["chance"] = scorecard(
         clips, random_vector, lambda texts: np.stack([random_vector(t) for t in texts])
     )
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "embedded_model.json").write_text(json.dumps(cards, indent=1) + "\n")
-    (RESULTS / "embedded_model.md").write_text(table(cards) + "\n")
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "embedded_model.json").write_text(json.dumps(cards, indent=1) + "\n")
+    (options.out / "embedded_model.md").write_text(table(cards) + "\n")
     print(table(cards))
 
 

@@ -102,7 +102,10 @@ def scorecard(
 
 
 def table(cards: dict[str, dict[str, Any]]) -> str:
-    """Markdown: one row a figure, one column a system, value and interval."""
+    """Markdown: one row a figure, one column a system, value and interval.
+
+    The rows are those of the first system; a cell is empty where another was not scored.
+    """
     systems = list(cards)
     lines = ["| set | figure | " + " | ".join(systems) + " |", "| --- " * (2 + len(systems)) + "|"]
     for name, entry in cards[systems[0]].items():
@@ -110,7 +113,10 @@ def table(cards: dict[str, dict[str, Any]]) -> str:
         size += f", {entry['queries']} queries" if "queries" in entry else ""
         size += f", {entry['classes']} classes" if "classes" in entry else ""
         for figure in entry["metrics"]:
-            cells = [_cell(cards[system][name]["metrics"][figure]) for system in systems]
+            cells = [
+                _cell(cards[system][name]["metrics"][figure]) if name in cards[system] else ""
+                for system in systems
+            ]
             lines.append(f"| {name} ({size}) | {figure} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
