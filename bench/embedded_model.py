@@ -106,8 +106,11 @@ def main() -> None:
             for each, entry in kept[name].items()
             if entry["clips"] == next(iter(cards.values())).get(each, {}).get("clips")
         }
+    # Drawn by a clip's place in DATA: the same figures wherever DATA is.
     cards["chance"] = scorecard(
-        clips, random_vector, lambda texts: np.stack([random_vector(t) for t in texts])
+        clips,
+        lambda p: random_vector(Path(p).relative_to(options.data).as_posix()),
+        lambda texts: np.stack([random_vector(text) for text in texts]),
     )
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "embedded_model.json").write_text(json.dumps(cards, indent=1) + "\n")
