@@ -40,7 +40,6 @@ def searched(clips: Sequence[Clip]) -> list[Clip]:
 def name_of(clip: Clip) -> str:
     """The most telling of the clip's own names, after its class where that adds a word."""
     if clip.source == "generated":
-        # Their files have numbers for names, or the whole prompt.
         words = clip.captions[0].split()
         name = " ".join(words[:PROMPT_WORDS]) + (" …" if len(words) > PROMPT_WORDS else "")
     else:
@@ -113,8 +112,8 @@ def opening(bundle: Bundle, clips: Sequence[Clip], left_out: int) -> str:
         "in a search they are not.",
         "Shown are the first five, whatever they are, by the names that their makers gave them, "
         "after their class where they have one; clips of text-to-audio systems by the beginning of "
-        "their prompt, though what they play may be something else. Several takes of one sound "
-        "have one name. A name is not the sound: judge with care. The queries were written before "
+        "their prompt (a file name where none is known), though what they play may be something "
+        "else. Several takes of one sound have one name. A name is not the sound: judge with care. The queries were written before "
         "the answers were seen, and none was left out. What stands under a query is counted, not "
         "judged.",
         "Made by `python bench/gallery.py --data DATA`.",
