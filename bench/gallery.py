@@ -113,9 +113,9 @@ def opening(bundle: Bundle, clips: Sequence[Clip], left_out: int) -> str:
         "Shown are the first five, whatever they are, by the names that their makers gave them, "
         "after their class where they have one; clips of text-to-audio systems by the beginning of "
         "their prompt (a file name where none is known), though what they play may be something "
-        "else. Several takes of one sound have one name. A name is not the sound: judge with care. The queries were written before "
-        "the answers were seen, and none was left out. What stands under a query is counted, not "
-        "judged.",
+        "else. Several takes of one sound have one name. A name is not the sound: judge with care. "
+        "The queries were written before the answers were seen, and none was left out. What stands "
+        "under a query is counted, not judged.",
         "Made by `python bench/gallery.py --data DATA`.",
     )
     return "\n\n".join(
