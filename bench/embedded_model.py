@@ -1,9 +1,9 @@
-"""The embedded model beside the newcomer's trick and chance, on the same clips, in one run.
+"""Embedded models beside the newcomer's trick and chance, on the same clips, in one run.
 
-    python bench/embedded_model.py --data DATA [--run runs/mini] [--model NAME_OR_FOLDER]
+    python bench/embedded_model.py --data DATA [--run runs/mini] [--models A B ...] [--keep FILE]
 
-Columns: the bundle through the runtime; YAMNet's class scores matched to queries through MiniLM
-vectors of the class names; with --run the teacher that the model was distilled from; random
+Columns: each bundle through the runtime; YAMNet's class scores matched to queries through MiniLM
+vectors of the class names; with --run the teacher that a model was distilled from; random
 vectors. DATA holds clips.jsonl and weights/yamnet. Writes docs/results/embedded_model.{json,md}.
 """
 
@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from soundseek import load_bundle
+from models_beside import open_models
 from soundseek.audio.decode import read
 from soundseek.audio.frontends import PRESETS
 from soundseek.lab.data.manifest import read_clips_jsonl
@@ -55,11 +55,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, help="adds the run's teacher")
-    parser.add_argument("--model", help="bundle, default the embedded one")
+    parser.add_argument(
+        "--models", nargs="+", default=[], help="names or folders of bundles, default the embedded"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="JSON of an earlier run: its columns that are not measured now"
+    )
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder of embedded_model.*")
     options = parser.parse_args()
+    kept = json.loads(options.keep.read_text(encoding="utf-8")) if options.keep else {}
 
     clips = read_clips_jsonl(options.data / "clips.jsonl")
-    bundle = load_bundle(options.model)
     minilm = MiniLm()
     known: dict[str, Floats] = {}
 
@@ -81,23 +87,34 @@ def main() -> None:
         return (draw / np.linalg.norm(draw)).astype(np.float32)
 
     cards: dict[str, dict[str, Any]] = {
-        bundle.name: scorecard(clips, lambda p: bundle.encode_audio(p)[0], bundle.encode_text),
-        "YAMNet labels × MiniLM": scorecard(
-            clips, lambda p: unit(outputs(p)[1] @ name_vectors), minilm_text
-        ),
+        name: scorecard(clips, lambda p, b=bundle: b.encode_audio(p)[0], bundle.encode_text)
+        for name, bundle in open_models(options.models).items()
     }
+    cards["YAMNet labels × MiniLM"] = scorecard(
+        clips, lambda p: unit(outputs(p)[1] @ name_vectors), minilm_text
+    )
     if options.run:
         state = torch.load(options.run / "last.pt", weights_only=True)
         teacher = AnchoredTeacher(state["anchors"])
         teacher.load_state_dict(state["teacher"])
         teacher.eval().requires_grad_(False)
         cards["teacher"] = scorecard(clips, lambda p: unit(teacher(*outputs(p))), minilm_text)
+    for name in sorted(kept.keys() - cards.keys() - {"chance"}):
+        # Sets that have changed since are not beside the others.
+        cards[name] = {
+            each: entry
+            for each, entry in kept[name].items()
+            if entry["clips"] == next(iter(cards.values())).get(each, {}).get("clips")
+        }
+    # Drawn by a clip's place in DATA: the same figures wherever DATA is.
     cards["chance"] = scorecard(
-        clips, random_vector, lambda texts: np.stack([random_vector(t) for t in texts])
+        clips,
+        lambda p: random_vector(Path(p).relative_to(options.data).as_posix()),
+        lambda texts: np.stack([random_vector(text) for text in texts]),
     )
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "embedded_model.json").write_text(json.dumps(cards, indent=1) + "\n")
-    (RESULTS / "embedded_model.md").write_text(table(cards) + "\n")
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "embedded_model.json").write_text(json.dumps(cards, indent=1) + "\n")
+    (options.out / "embedded_model.md").write_text(table(cards) + "\n")
     print(table(cards))
 
 

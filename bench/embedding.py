@@ -4,7 +4,8 @@
 
 First table: `Library.index` (scan, hash, decode, resample, log-mel, network, database) over files
 of one format, in × real time of the sound. Second table: the network alone, the same windows
-through ONNX Runtime and through the same architecture in eager torch, both on all processors.
+through ONNX Runtime and through the same architecture in eager torch, both on all processors: the
+first edition's, with --multiplier and --head-hidden for others of its kind.
 """
 
 from __future__ import annotations
@@ -84,7 +85,22 @@ def end_to_end(model: str | None, minutes: float) -> None:
         print(f"| {extension} | {taken:.2f} | {n * CLIP_S / taken:,.0f} |", flush=True)
 
 
-def network_alone(model: str | None) -> None:
+def check_same_size(folder: Path, eager: list[torch.nn.Module]) -> None:
+    """Raise SystemExit where eager torch would run another network than the bundle's."""
+    import onnx
+
+    weights = onnx.load(folder / "audio.onnx").graph.initializer
+    exported = sum(int(np.prod(weight.dims)) for weight in weights)
+    values = sum(value.numel() for network in eager for value in network.parameters())
+    # An export folds the normalisations into the convolutions, which is under one hundredth.
+    if abs(values - exported) > 0.02 * exported:
+        raise SystemExit(
+            f"audio.onnx has {exported:,} values, the eager network {values:,}: "
+            "give the options of the bundle's recipe"
+        )
+
+
+def network_alone(model: str | None, multiplier: float, head_hidden: int) -> None:
     import onnxruntime
 
     bundle = soundseek.load_bundle(model)
@@ -93,8 +109,10 @@ def network_alone(model: str | None) -> None:
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(bundle.folder / "audio.onnx", options)
     torch.set_num_threads(threads)
-    encoder = MobileNet().eval()
-    head = AnchoredHead(encoder.width, torch.randn(521, bundle.dimension)).eval()
+    encoder = MobileNet(multiplier=multiplier).eval()
+    anchors = torch.randn(521, bundle.dimension)
+    head = AnchoredHead(encoder.width, anchors, hidden=head_hidden).eval()
+    check_same_size(bundle.folder, [encoder, head])
 
     print("\n| network alone, windows a batch | ONNX Runtime, × real time | eager torch | ratio |")
     print("| --- | --- | --- | --- |")
@@ -116,9 +134,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="bundle, default the embedded one")
     parser.add_argument("--minutes", type=float, default=20.0, help="of sound per format")
+    parser.add_argument("--multiplier", type=float, default=1.0, help="audio.multiplier")
+    parser.add_argument("--head-hidden", type=int, default=512, help="audio.head_hidden")
     options = parser.parse_args()
     end_to_end(options.model, options.minutes)
-    network_alone(options.model)
+    network_alone(options.model, options.multiplier, options.head_hidden)
 
 
 if __name__ == "__main__":

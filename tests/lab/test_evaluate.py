@@ -9,7 +9,7 @@ pytest.importorskip("torch")
 
 from soundseek.errors import DataError
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.evaluate import queries_of, retrieval_scores, zero_shot
+from soundseek.lab.evaluate import named_rightly, queries_of, retrieval_scores, zero_shot
 
 pytestmark = pytest.mark.lab
 
@@ -85,3 +85,14 @@ def test_zero_shot_needs_a_label_of_every_clip() -> None:
     clips = [clip("a", "g", label="dog"), clip("b", "g")]
     with pytest.raises(DataError, match="1 of 2 clips have no class label"):
         zero_shot(clips, np.eye(2, dtype=np.float32), encoder({"dog": [1, 0]}))
+
+
+def test_any_name_of_a_class_is_right_and_underscores_are_spaces() -> None:
+    labels = ["dog_bark", "dog", "sea_waves"]
+    clips = [clip(str(i), "g", label=label) for i, label in enumerate(labels)]
+    texts = encoder({"dog": [1, 0, 0], "dog bark": [0, 1, 0], "sea waves": [0, 0, 1]})
+    audio = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 1]], np.float32)
+    assert named_rightly(clips, audio, texts).tolist() == [False, False, True]
+    merged = {"dog": "dog bark"}
+    assert named_rightly(clips, audio, texts, merged).tolist() == [True, False, True]
+    assert zero_shot(clips, audio, texts, merged).value == pytest.approx(2 / 3)

@@ -6,7 +6,7 @@ never counted as a mistake. Evaluation is deterministic: whole clips, window by 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,16 +40,44 @@ def retrieval_scores(
 
 
 def zero_shot(
-    clips: Sequence[Clip], audio: _Floats, encode_text: Callable[[list[str]], _Floats]
+    clips: Sequence[Clip],
+    audio: _Floats,
+    encode_text: Callable[[list[str]], _Floats],
+    same_class: Mapping[str, str] | None = None,
 ) -> Metric:
-    """Accuracy of naming the class: the class name with the highest similarity wins."""
-    labels = [clip.label for clip in clips if clip.label is not None]
+    """Accuracy of naming the class: the class name with the highest similarity wins.
+
+    `same_class` name → name of its class: any name of a clip's class is right. Raises `DataError`
+    if a clip has no label.
+    """
+    correct = named_rightly(clips, audio, encode_text, same_class)
+    return Metric(float(correct.mean()), jackknife_interval(correct.astype(np.float64)))
+
+
+def named_rightly(
+    clips: Sequence[Clip],
+    audio: _Floats,
+    encode_text: Callable[[list[str]], _Floats],
+    same_class: Mapping[str, str] | None = None,
+) -> NDArray[np.bool_]:
+    """Whether `zero_shot` names each clip's class, `[clips]`."""
+    labels = [class_name(clip.label) for clip in clips if clip.label is not None]
     if len(labels) != len(clips):
         raise DataError(f"{len(clips) - len(labels)} of {len(clips)} clips have no class label")
     names = sorted(set(labels))
     chosen = (audio @ encode_text(names).T).argmax(axis=1)
-    correct = np.array([names[i] == label for i, label in zip(chosen, labels, strict=True)])
-    return Metric(float(correct.mean()), jackknife_interval(correct.astype(np.float64)))
+    of = same_class or {}
+    return np.array(
+        [
+            of.get(names[i], names[i]) == of.get(label, label)
+            for i, label in zip(chosen, labels, strict=True)
+        ]
+    )
+
+
+def class_name(label: str) -> str:
+    """A class label as a person would say it: "dog_bark" is "dog bark"."""
+    return " ".join(label.replace("_", " ").split())
 
 
 def plain(metrics: dict[str, Metric]) -> dict[str, Any]:

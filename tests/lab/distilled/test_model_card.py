@@ -75,6 +75,12 @@ def test_the_table_has_a_row_a_figure_and_a_column_a_system() -> None:
     ]
 
 
+def test_a_cell_is_empty_where_a_system_was_not_scored() -> None:
+    lines = table({"ours": CARD, "theirs": {"test": CARD["test"]}}).splitlines()
+    assert lines[2].endswith("| 0.250 [0.100, 0.400] | 0.250 [0.100, 0.400] |")
+    assert lines[4].endswith("| accuracy | 0.500 [0.200, 0.800] |  |")
+
+
 def test_the_card_says_what_it_must(recipe_document: dict[str, Any]) -> None:
     recipe = Recipe.model_validate(recipe_document)
     parameters = {"sound": 2_500_000, "text": 1_250_000}

@@ -111,7 +111,7 @@ def export_run(
         destination,
         manifest,
         networks,
-        measure=lambda bundle: _measured(bundle, every),
+        measure=lambda bundle: _measured(bundle, every, trained_on),
         card=lambda scores: model_card(
             recipe,
             name,
@@ -126,10 +126,11 @@ def export_run(
     )
 
 
-def _measured(bundle: Bundle, clips: list[Clip]) -> Measured:
+def _measured(bundle: Bundle, clips: list[Clip], trained_on: list[Clip]) -> Measured:
     # The calibration asks for clips that the scorecard has heard already.
     heard = functools.cache(lambda path: bundle.encode_audio(path)[0])
-    card = scorecard(clips, heard, bundle.encode_text)
+    learnt = [clip.id for clip in trained_on]
+    card = scorecard(clips, heard, bundle.encode_text, trained_on=learnt)
     kept, audio = embed_clips(select(clips, **RETRIEVAL["validation"]), heard)
     captions, relevant = queries_of(kept)
     scores = np.asarray(bundle.encode_text(captions) @ audio.T)
