@@ -221,7 +221,9 @@ def _played(parts: list[Part], bpm: float, folder: Path) -> Wave:
         )
     command = ["fluidsynth", "-n", "-i", "-q", "-g", "0.5", "-r", "32000"]
     command += ["-o", "synth.dynamic-sample-loading=1", "-F", str(out), font, str(score)]
-    subprocess.run(command, capture_output=True, check=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise DataError(f"fluidsynth failed: {done.stderr.strip()[-200:]}")
     return read_wave(out)
 
 

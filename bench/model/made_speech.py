@@ -75,7 +75,7 @@ class _Scene:
     def text(self, voice: Voice) -> str:
         """A caption, or numbers: every language of a synthesizer reads those as a native would."""
         if voice.english or self.rng.random() < 0.3:
-            return self.texts[self.rng.integers(len(self.texts))]
+            return self.texts[int(self.rng.integers(len(self.texts)))]
         return ", ".join(str(n) for n in self.rng.integers(0, 3000, self.rng.integers(3, 9)))
 
     def filled(self, voices: Sequence[Voice], text: Callable[[Voice], str], pause_s: float) -> Wave:
@@ -126,7 +126,8 @@ def _shout(scene: _Scene) -> Wave:
         for v in voices
     ]
     wave = scene.filled(voices, lambda _: f"{rng.choice(_SHOUTS)}!", rng.uniform(0.1, 0.8))
-    return np.tanh(_loud(wave) * rng.uniform(2, 8)).astype(np.float32)
+    loud: Wave = np.tanh(_loud(wave) * rng.uniform(2, 8)).astype(np.float32)
+    return loud
 
 
 def _child(scene: _Scene) -> Wave:
