@@ -58,8 +58,12 @@ def _make(args: argparse.Namespace) -> int:
     _need_mido()
     texts = [text for path in args.texts for text in read_captions_csv(path)]
     cast = Cast()
-    rows: list[dict[str, Any]] = []
-    with tempfile.TemporaryDirectory() as scratch:
+    made = 0
+    args.out.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        (args.out / "clips.jsonl").open("w", encoding="utf-8") as listed,
+    ):
         folder = Path(scratch)
         plans: list[tuple[str, float, Composer]] = [
             (
@@ -75,12 +79,11 @@ def _make(args: argparse.Namespace) -> int:
         ]
         for source, hours, composer in plans:
             for row in _clips(args.out, source, hours, args.seed, composer):
-                rows.append(row)
-                if len(rows) % 50 == 0:
-                    print(f"{len(rows)} clips", flush=True)
-    with (args.out / "clips.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    return len(rows)
+                print(json.dumps(row), file=listed, flush=True)
+                made += 1
+                if made % 50 == 0:
+                    print(f"{made} clips", flush=True)
+    return made
 
 
 def _clips(
