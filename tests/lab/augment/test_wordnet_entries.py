@@ -54,9 +54,16 @@ def test_definitions_and_examples_are_told_apart(folder: Path) -> None:
     assert examples == ["it went plink", "seven"]
 
 
-@pytest.mark.parametrize("file", ["data.noun", "index.noun"])
-def test_a_damaged_database_is_named(folder: Path, file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "whole", "damaged"),
+    [
+        ("data.noun", " | a town", " a town"),
+        ("index.noun", "2 3 ", "2 "),
+        ("index.noun", "0 1 0", ""),
+    ],
+)
+def test_a_damaged_database_is_named(folder: Path, file: str, whole: str, damaged: str) -> None:
     path = folder / file
-    path.write_text(path.read_text(encoding="utf-8")[:-30], encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace(whole, damaged), encoding="utf-8")
     with pytest.raises(DataError, match=rf"{file} is damaged: the line "):
         list(words(folder))

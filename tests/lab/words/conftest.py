@@ -42,7 +42,9 @@ def dictionary(tmp_path: Path) -> Path:
         for number, words, known, gloss in synsets:
             offset = len(data)
             spelt = " ".join(f"{word} 0" for word in words)
-            data += f"{offset:08d} {number:02d} {part[0]} {len(words):02x} {spelt} 000 | {gloss}  \n"
+            data += (
+                f"{offset:08d} {number:02d} {part[0]} {len(words):02x} {spelt} 000 | {gloss}  \n"
+            )
             for word in words:
                 lemma = word.partition("(")[0].lower()
                 index.append(f"{lemma} {part[0]} 1 0 1 {known} {offset:08d}  \n")
@@ -56,12 +58,17 @@ def words_folder(tmp_path: Path) -> Path:
     """Captions of a corpus, of clips, and held-out ones of three clips."""
     folder = tmp_path / "data"
     folder.mkdir()
-    captions = [f"a {kind} {verb}" for kind in ("wolfkin", "bell", "box") for verb in ("rings", "sings")]
+    captions = [
+        f"a {kind} {verb}" for kind in ("wolfkin", "bell", "box") for verb in ("rings", "sings")
+    ]
     (folder / "captions.csv").write_text("\n".join(["caption", *captions]) + "\n", encoding="utf-8")
     rows = ["file_name,caption_1,caption_2"]
     rows += [f"{n}.wav,a {n} is heard,someone hears a {n}" for n in ("gong", "horn", "saw", "drum")]
     # One of them is a caption of the corpus, otherwise written.
-    rows += ["x.wav,A bell rings.,the last one", *(f"{i}.wav,sound {i},noise {i}" for i in range(6))]
+    rows += [
+        "x.wav,A bell rings.,the last one",
+        *(f"{i}.wav,sound {i},noise {i}" for i in range(6)),
+    ]
     (folder / "held.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "classes.csv").write_text("index,mid,display_name\n0,/m/0,Door\n", encoding="utf-8")
     clips = [

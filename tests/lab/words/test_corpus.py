@@ -66,11 +66,15 @@ def test_clips_for_validation_and_test_and_other_tiers_are_left_out(
 
 def test_captions_know_their_clip(words_recipe: Callable[..., Any], words_folder: Path) -> None:
     (words_folder / "rows.csv").write_text(
-        "audiocap_id,youtube_id,caption\n1,a,one\n2,b,two\n3,a,three\n4,b,\n5,c,\"fo\nur\"\n",
+        'audiocap_id,youtube_id,caption\n1,a,one\n2,b,two\n3,a,three\n4,b,\n5,c,"fo\nur"\n',
         encoding="utf-8",
     )
     corpus = read_corpus(words_recipe(data={"held_out": {"rows": "rows.csv"}}))
-    assert corpus.held_out["held"].captions[:3] == ["a gong is heard", "someone hears a gong", "a horn is heard"]
+    assert corpus.held_out["held"].captions[:3] == [
+        "a gong is heard",
+        "someone hears a gong",
+        "a horn is heard",
+    ]
     assert corpus.held_out["held"].owners[:5].tolist() == [0, 0, 1, 1, 2]
     assert corpus.held_out["rows"].captions == ["one", "two", "three", "fo ur"]
     assert corpus.held_out["rows"].owners.tolist() == [0, 1, 0, 2]

@@ -30,15 +30,15 @@ def test_the_start_is_a_mean_of_what_the_teacher_says_of_the_tokens(layers: int)
     settings = NetworkSection(width=12, layers=layers, heads=2, max_tokens=8)
     network = build_network(settings, TOKENIZER, 12, seed=1).eval()
     batcher = TextBatcher(TOKENIZER, 8)
-    words = ["rain", "wind"]
+    words = ["rain", "wind", "and", "a", "dog", "bark", "falls", "blows"]
 
     def cosine() -> float:
         return float((encode(network, batcher, words) * read(words)).sum(-1).mean())
 
-    assert abs(cosine()) < 0.6
+    assert abs(cosine()) < 0.3
     start_from_teacher(network, TOKENIZER, read)
-    # The start token and the positions stay random, and count for one of two.
-    assert cosine() > 0.7
+    # The start token and the positions stay random: of two tokens, one is as the teacher says.
+    assert cosine() > 0.5
 
 
 def test_a_network_wider_than_the_teacher_starts_as_well() -> None:

@@ -40,8 +40,8 @@ def compared(vectors: NDArray[np.float32], one: Examination) -> dict[str, float]
     """`vectors` `[captions, dimension]` beside the teacher's.
 
     `cosine`: the mean. `same@10`: share of the teacher's ten nearest other captions that are among
-    the ten nearest by `vectors` as queries and the teacher's as what is searched. `mAP@10`: of these
-    queries, where the other captions of the same clip are relevant; only of sets with some.
+    the ten nearest by `vectors` as queries and the teacher's as what is searched. `mAP@10`: of
+    these queries, where the other captions of the same clip are relevant; of sets with some.
     """
     scores = np.array(vectors @ one.taught.T)
     wanted = np.array(one.taught @ one.taught.T)

@@ -44,9 +44,8 @@ def _known(cache: Path, wanted: set[str]) -> dict[str, NDArray[np.float16]]:
     for file in sorted(cache.glob("taught-*.npz")):
         with np.load(file) as kept:
             texts = kept["texts"].tobytes().decode().split("\n")
-            for text, vector in zip(texts, kept["vectors"], strict=True):
-                if text in wanted:
-                    found[text] = vector
+            pairs = zip(texts, kept["vectors"], strict=True)
+            found |= {text: vector for text, vector in pairs if text in wanted}
     return found
 
 

@@ -70,9 +70,7 @@ def framed(texts: Sequence[str], n: int, rng: np.random.Generator) -> list[str]:
     """`n` random texts, each in a random frame: "the sound of rain"."""
     chosen = rng.integers(len(texts), size=n)
     frames = rng.integers(len(_FRAMES), size=n)
-    return [
-        _FRAMES[frame].format(_bare(texts[i])) for i, frame in zip(chosen, frames, strict=True)
-    ]
+    return [_FRAMES[frame].format(_bare(texts[i])) for i, frame in zip(chosen, frames, strict=True)]
 
 
 def ordered_and_denied(texts: Sequence[str], n: int, rng: np.random.Generator) -> list[str]:
