@@ -58,7 +58,6 @@ def test_definitions_and_examples_are_told_apart(folder: Path) -> None:
     ("file", "whole", "damaged"),
     [
         ("data.noun", " | a town", " a town"),
-        ("index.noun", "2 3 ", "2 "),
         ("index.noun", "0 1 0", ""),
     ],
 )

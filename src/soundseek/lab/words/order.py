@@ -24,7 +24,8 @@ class BatchOrder:
     def at(self, step: int) -> NDArray[np.int64]:
         """Indices `[batch]` of the texts of a step, counted from 0."""
         group, place = divmod(step, _BATCHES)
-        return self._sorted(group)[place]
+        chosen: NDArray[np.int64] = self._sorted(group)[place]
+        return chosen
 
     def _group(self, group: int) -> NDArray[np.int64]:
         size = _BATCHES * self._batch

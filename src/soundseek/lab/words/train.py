@@ -208,8 +208,9 @@ class _Loop:
     def _follow(self) -> None:
         """The average follows the network, quickly at first."""
         decay = min(self.recipe.optimiser.ema, (1.0 + self.step) / (10.0 + self.step))
-        mine, theirs = list(self.average.parameters()), list(self.network.parameters())
-        torch._foreach_lerp_(mine, theirs, 1.0 - decay)
+        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
+        for mine, theirs in pairs:
+            mine.lerp_(theirs, 1.0 - decay)
 
     def _log(self, means: dict[str, float]) -> None:
         row: dict[str, float] = {
