@@ -57,3 +57,13 @@ def test_a_network_becomes_a_graph() -> None:
 def test_heads_must_divide_the_width() -> None:
     with pytest.raises(RecipeError, match="width 10 is no multiple of 4 heads"):
         validated(NetworkSection, {"width": 10}, "here")
+
+
+def test_silent_blocks_add_nothing() -> None:
+    network = build_network(
+        NetworkSection(width=8, layers=2, heads=2), TOKENIZER, 12, seed=1
+    ).eval()
+    ids, mask = TextBatcher(TOKENIZER, 8)(["rain and wind", "dog"])
+    assert not torch.allclose(network(ids, mask), network.as_table(ids, mask), atol=1e-3)
+    network.silence_blocks()
+    assert torch.allclose(network(ids, mask), network.as_table(ids, mask), atol=1e-6)

@@ -82,6 +82,35 @@ def test_a_killed_run_comes_to_the_same_result(
             assert {**one, "seconds": ""} == {**other, "seconds": ""}
 
 
+@pytest.mark.parametrize("start", ["random", "teacher"])
+def test_the_table_learns_first(
+    words_recipe: Callable[..., Any], tmp_path: Path, start: str
+) -> None:
+    recipe = words_recipe(
+        network={"start": start},
+        table={"steps": 6, "learning_rate": 0.02, "warmup_steps": 2},
+        run={"log_steps": 1, "checkpoint_steps": 100},
+    )
+    seen: list[Validation] = []
+    train.train(recipe, tmp_path, silent, watch=seen.append)
+    assert [one.step for one in seen] == [4, 8, 12, 14]
+    rates = [float(row["learning_rate"]) for row in rows(tmp_path / "metrics.csv")]
+    assert rates[:2] == pytest.approx([0.01, 0.02])
+    assert rates[5] == pytest.approx(0.0002)
+    assert rates[6:8] == pytest.approx([0.005, 0.01])
+    assert rates[13] == pytest.approx(0.0001)
+
+
+def test_blocks_rest_while_the_table_learns(
+    words_recipe: Callable[..., Any], tmp_path: Path
+) -> None:
+    recipe = words_recipe(table={"steps": 4}, optimiser={"steps": 1})
+    train.train(recipe, tmp_path / "one", silent)
+    outward = weights(tmp_path / "one")["network"]["encoder.blocks.0.out.weight"]
+    # One step with a rate of a half of 0.01 moved them from nothing.
+    assert 0 < outward.abs().max() <= 0.0051
+
+
 def test_the_teacher_reads_a_text_once(
     words_recipe: Callable[..., Any], tmp_path: Path, fake_teacher: list[int]
 ) -> None:

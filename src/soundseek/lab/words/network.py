@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from soundseek.lab.distilled.heads import TextHead
+from soundseek.lab.encodings import masked_mean
 from soundseek.lab.text_encoders.tokenizer import MASK, PAD, START, UNKNOWN
 from soundseek.lab.text_encoders.transformer import TextTransformer
 from soundseek.lab.words.recipe import NetworkSection
@@ -31,6 +32,20 @@ class WordsNetwork(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         vectors: Tensor = self.head(self.encoder(input_ids, attention_mask.bool()).pooled)
         return vectors
+
+    def as_table(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """`forward` without the blocks between the tokens' vectors and the mean."""
+        encoder, mask = self.encoder, attention_mask.bool()
+        x = encoder.dropout(encoder.tokens(input_ids) + encoder.positions[: input_ids.shape[1]])
+        vectors: Tensor = self.head(masked_mean(encoder.norm(x), mask))
+        return vectors
+
+    @torch.no_grad()
+    def silence_blocks(self) -> None:
+        """Let the blocks add nothing, so that `forward` gives what `as_table` gives."""
+        for name, parameter in self.encoder.blocks.named_parameters():
+            if name.partition(".")[2].startswith(("out.", "down.")):
+                parameter.zero_()
 
 
 def build_network(
@@ -82,9 +97,7 @@ def start_from_teacher(
     projection.weight.zero_()
     projection.weight[:, :kept] = torch.from_numpy(axes * spread).float()
     projection.bias.copy_(torch.from_numpy(mean).float())
-    for name, parameter in network.encoder.blocks.named_parameters():
-        if ".out." in name or ".down." in name:
-            parameter.zero_()
+    network.silence_blocks()
 
 
 def _tokens(tokenizer_json: str) -> list[str]:

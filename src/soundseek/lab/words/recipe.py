@@ -78,6 +78,8 @@ class ObjectiveSection(Section):
 
 
 class OptimiserSection(Section):
+    """`steps`: of the whole network, after those of the table."""
+
     steps: int = Field(ge=1)
     warmup_steps: int = Field(default=200, ge=0)
     learning_rate: float = Field(gt=0)
@@ -85,6 +87,15 @@ class OptimiserSection(Section):
     batch: int = Field(default=256, ge=2)
     ema: float = Field(default=0.999, ge=0, lt=1)
     clip_norm: float = Field(default=1.0, gt=0)
+
+
+class TableSection(Section):
+    """The first `steps` of a training, in which the blocks are left out: the tokens' vectors learn
+    by their mean alone, some thirty times as fast. Warm-up and cosine are its own."""
+
+    steps: int = Field(default=0, ge=0)
+    learning_rate: float = Field(default=0.003, gt=0)
+    warmup_steps: int = Field(default=100, ge=0)
 
 
 class RunSection(Section):
@@ -107,5 +118,6 @@ class WordsRecipe(RecipeBase):
     texts: TextsSection = TextsSection()
     network: NetworkSection = NetworkSection()
     objective: ObjectiveSection = ObjectiveSection()
+    table: TableSection = TableSection()
     optimiser: OptimiserSection
     run: RunSection = RunSection()

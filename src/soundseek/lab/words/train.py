@@ -122,18 +122,21 @@ class _Loop:
         self.network = build_network(recipe.network, tokenizer, dimension, recipe.seed)
         if recipe.network.start == "teacher" and not resumed:
             start_from_teacher(self.network, tokenizer, lessons.read)
+        elif recipe.table.steps:
+            self.network.silence_blocks()
         self.average = copy.deepcopy(self.network).eval().to(device)
         self.network.to(device)
         self.optimiser = self._optimiser()
         lengths = [text.count(" ") * 100 + len(text) for text in lessons.texts]
         self.order = BatchOrder(lengths, recipe.optimiser.batch, recipe.seed)
+        self.total = recipe.table.steps + recipe.optimiser.steps
         self.step = 0
         self.seconds = 0.0
 
     def run(self, saved: dict[str, Any] | None) -> Path:
         if saved is not None:
             self._resume(saved)
-        total, run = self.recipe.optimiser.steps, self.recipe.run
+        total, run = self.total, self.recipe.run
         started = time.monotonic() - self.seconds
         sums: dict[str, float] = {}
         counted = 0
@@ -160,13 +163,14 @@ class _Loop:
         torch.manual_seed(self.recipe.seed * 1_000_003 + self.step)
         self.network.train()
         for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.optimiser.learning_rate * self._rate()
+            group["lr"] = self._rate()
         ids, mask = self.batcher([self.lessons.texts[i] for i in chosen])
         taught = torch.from_numpy(self.lessons.taught[chosen]).to(self.device).float()
+        read = self.network.as_table if self.step <= self.recipe.table.steps else self.network
         # For texts of a few words, the plain formula of attention takes less time than the fused.
         with sdpa_kernel(SDPBackend.MATH):
             with torch.autocast(self.device.type, dtype=torch.bfloat16):
-                vectors = self.network(ids.to(self.device), mask.to(self.device))
+                vectors = read(ids.to(self.device), mask.to(self.device))
             vectors = nn.functional.normalize(vectors.float(), dim=-1)
             found = terms(self.recipe.objective, vectors, taught)
             loss = weighted(self.recipe.objective, found)
@@ -197,12 +201,12 @@ class _Loop:
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
     def _rate(self) -> float:
-        """Linear warm-up, then a cosine down to 1 % of the peak."""
-        settings = self.recipe.optimiser
-        if self.step <= settings.warmup_steps:
-            return self.step / max(1, settings.warmup_steps)
-        done = (self.step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-        return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+        """Linear warm-up, then a cosine down to 1 % of the peak: once for the table, once more."""
+        table, settings = self.recipe.table, self.recipe.optimiser
+        if self.step <= table.steps:
+            return table.learning_rate * _rise_and_fall(self.step, table.warmup_steps, table.steps)
+        step = self.step - table.steps
+        return settings.learning_rate * _rise_and_fall(step, settings.warmup_steps, settings.steps)
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -220,7 +224,7 @@ class _Loop:
             "loss": means["loss"],
         }
         self.folder.append(METRICS, row | {name: means.get(name, math.nan) for name in _TERMS})
-        left = self.seconds / self.step * (self.recipe.optimiser.steps - self.step)
+        left = self.seconds / self.step * (self.total - self.step)
         shown = "  ".join(f"{name} {means[name]:.4f}" for name in _TERMS if name in means)
         self.say(f"step {self.step}  loss {means['loss']:.4f}  {shown}  {left / 60:.0f} min left")
 
@@ -253,3 +257,10 @@ class _Loop:
         self.step, self.seconds = saved["step"], saved["seconds"]
         self.folder.rewind(self.step)
         self.say(f"resumed at step {self.step}")
+
+
+def _rise_and_fall(step: int, warmup: int, steps: int) -> float:
+    if step <= warmup:
+        return step / max(1, warmup)
+    done = (step - warmup) / max(1, steps - warmup)
+    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
