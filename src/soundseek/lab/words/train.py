@@ -6,13 +6,10 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
@@ -23,12 +20,10 @@ from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Validation, Watch
 from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
-from soundseek.lab.text_encoders.tokenizer import train_tokenizer
-from soundseek.lab.words.corpus import read_corpus
-from soundseek.lab.words.figures import Examination, compared, examined
-from soundseek.lab.words.lessons import taught_vectors
+from soundseek.lab.words.figures import examined
 from soundseek.lab.words.network import build_network, start_from_teacher
 from soundseek.lab.words.order import BatchOrder
+from soundseek.lab.words.prepare import Prepared, prepare
 from soundseek.lab.words.recipe import ObjectiveSection, WordsRecipe
 from soundseek.lab.words.terms import terms, weighted
 from soundseek.lab.words.trained import encode
@@ -55,58 +50,17 @@ def train(
     check_devices(recipe.run.device, 1, "bf16")
     device = device_of(recipe.run.device)
     saved = folder.saved()
-    lessons = _prepare(recipe, folder, saved, say, device)
-    made = _Loop(recipe, lessons, folder, say, watch, device, resumed=saved is not None).run(saved)
+    prepared = prepare(recipe, folder, saved, say, device)
+    made = _Loop(recipe, prepared, folder, say, watch, device, resumed=saved is not None).run(saved)
     tell_report(folder.path, say)
     return made
-
-
-@dataclass(frozen=True)
-class _Lessons:
-    texts: list[str]
-    taught: NDArray[np.float16]
-    examinations: dict[str, Examination]
-    tokenizer_json: str
-    read: Callable[[list[str]], NDArray[np.float16]]
-
-
-def _prepare(
-    recipe: WordsRecipe,
-    folder: RunFolder,
-    saved: dict[str, Any] | None,
-    say: Callable[[str], None],
-    device: torch.device,
-) -> _Lessons:
-    corpus = read_corpus(recipe)
-    cache = folder.cache if recipe.run.cache is None else Path(recipe.run.cache)
-
-    def read(texts: list[str]) -> NDArray[np.float16]:
-        return taught_vectors(texts, cache, say, device)
-
-    examinations = {
-        name: Examination(one, read(one.captions).astype(np.float32))
-        for name, one in corpus.held_out.items()
-    }
-    taught = read(corpus.texts)
-    say(f"{len(corpus.texts):,} texts to learn from")
-    for name, one in examinations.items():
-        figures = compared(one.taught, one)
-        if "mAP@10" in figures:
-            say(f"the teacher itself has {name} mAP@10 {figures['mAP@10']:.4f}")
-    # Another version of the library might learn a slightly different tokenizer.
-    tokenizer_json = (
-        train_tokenizer(corpus.texts, recipe.network.vocabulary)
-        if saved is None
-        else saved["tokenizer_json"]
-    )
-    return _Lessons(corpus.texts, taught, examinations, tokenizer_json, read)
 
 
 class _Loop:
     def __init__(
         self,
         recipe: WordsRecipe,
-        lessons: _Lessons,
+        prepared: Prepared,
         folder: RunFolder,
         say: Callable[[str], None],
         watch: Watch | None,
@@ -114,24 +68,26 @@ class _Loop:
         *,
         resumed: bool,
     ) -> None:
-        self.recipe, self.lessons, self.folder = recipe, lessons, folder
+        self.recipe, self.prepared, self.folder = recipe, prepared, folder
         self.say, self.watch, self.device = say, watch, device
-        dimension = lessons.taught.shape[1]
-        tokenizer = lessons.tokenizer_json
+        dimension = prepared.taught.shape[1]
+        tokenizer = prepared.tokenizer_json
         self.batcher = TextBatcher(tokenizer, recipe.network.max_tokens)
         self.network = build_network(recipe.network, tokenizer, dimension, recipe.seed)
         if recipe.network.start == "teacher" and not resumed:
-            start_from_teacher(self.network, tokenizer, lessons.read)
+            start_from_teacher(self.network, tokenizer, prepared.read)
         elif recipe.table.steps:
             self.network.silence_blocks()
         self.average = copy.deepcopy(self.network).eval().to(device)
         self.network.to(device)
         self.optimiser = self._optimiser()
-        lengths = [text.count(" ") * 100 + len(text) for text in lessons.texts]
+        # Tokens are counted well enough by words, and by letters among texts of as many words.
+        lengths = [text.count(" ") * 100 + len(text) for text in prepared.texts]
         self.order = BatchOrder(lengths, recipe.optimiser.batch, recipe.seed)
         self.total = recipe.table.steps + recipe.optimiser.steps
         self.step = 0
         self.seconds = 0.0
+        self.logged = (0, 0.0)
 
     def run(self, saved: dict[str, Any] | None) -> Path:
         if saved is not None:
@@ -164,8 +120,8 @@ class _Loop:
         self.network.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self._rate()
-        ids, mask = self.batcher([self.lessons.texts[i] for i in chosen])
-        taught = torch.from_numpy(self.lessons.taught[chosen]).to(self.device).float()
+        ids, mask = self.batcher([self.prepared.texts[i] for i in chosen])
+        taught = torch.from_numpy(self.prepared.taught[chosen]).to(self.device).float()
         read = self.network.as_table if self.step <= self.recipe.table.steps else self.network
         # For texts of a few words, the plain formula of attention takes less time than the fused.
         with sdpa_kernel(SDPBackend.MATH):
@@ -224,18 +180,21 @@ class _Loop:
             "loss": means["loss"],
         }
         self.folder.append(METRICS, row | {name: means.get(name, math.nan) for name in _TERMS})
-        left = self.seconds / self.step * (self.total - self.step)
+        before, self.logged = self.logged, (self.step, self.seconds)
+        # The table learns at another pace: while it does, the time left is its own.
+        end = self.recipe.table.steps if self.step < self.recipe.table.steps else self.total
+        left = (self.seconds - before[1]) / (self.step - before[0]) * (end - self.step)
         shown = "  ".join(f"{name} {means[name]:.4f}" for name in _TERMS if name in means)
         self.say(f"step {self.step}  loss {means['loss']:.4f}  {shown}  {left / 60:.0f} min left")
 
     def _validate(self) -> None:
         figures = examined(
-            lambda texts: encode(self.average, self.batcher, texts), self.lessons.examinations
+            lambda texts: encode(self.average, self.batcher, texts), self.prepared.examinations
         )
         self.folder.append(VALIDATION, {"step": self.step, **figures})
         self.say("validation  " + "  ".join(f"{k} {v:.4f}" for k, v in figures.items()))
         if self.watch is not None:
-            epoch = self.step * self.recipe.optimiser.batch / len(self.lessons.texts)
+            epoch = self.step * self.recipe.optimiser.batch / len(self.prepared.texts)
             self.watch(Validation("train", self.step, epoch, figures))
 
     def _save(self) -> None:
@@ -246,7 +205,7 @@ class _Loop:
                 "network": self.network.state_dict(),
                 "average": self.average.state_dict(),
                 "optimiser": self.optimiser.state_dict(),
-                "tokenizer_json": self.lessons.tokenizer_json,
+                "tokenizer_json": self.prepared.tokenizer_json,
             }
         )
 
@@ -255,6 +214,7 @@ class _Loop:
         self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
         self.step, self.seconds = saved["step"], saved["seconds"]
+        self.logged = (self.step, self.seconds)
         self.folder.rewind(self.step)
         self.say(f"resumed at step {self.step}")
 
