@@ -119,6 +119,23 @@ SYSTEMS: Final[Mapping[str, System]] = MappingProxyType(
                 "B/captions.csv",
             ),
         ),
+        "words": System(
+            "soundseek.lab.words.recipe:WordsRecipe",
+            "soundseek.lab.words.train:train",
+            None,
+            None,
+            None,
+            "soundseek.lab.words.rehearsal:rehearse",
+            None,
+            (
+                "is a text tower alone, and a bundle also needs what hears sound",
+                "name it in the recipe of an embedded model, and export a run of that",
+            ),
+            (
+                "reads texts and ranks no clips",
+                "train it by soundseek train; its figures are in the run's validation.csv",
+            ),
+        ),
         "caption_match": System(
             "soundseek.lab.retrieval.caption_match:CaptionMatchRecipe",
             "soundseek.lab.retrieval.caption_match:train",

@@ -12,12 +12,14 @@ from soundseek.lab.systems import SYSTEMS
 pytestmark = pytest.mark.lab
 
 
-def test_captioners_go_by_their_loss_and_all_others_by_a_ranking() -> None:
+def test_captioners_go_by_their_loss_text_towers_by_a_cosine_and_all_others_by_a_ranking() -> None:
     for system in SYSTEMS:
         monitor = monitor_of(system)
         if system == "captioning":
             assert (monitor.figure, monitor.higher_is_better) == ("loss", False)
             assert monitor.goodness({"loss": 1.0}) > monitor.goodness({"loss": 2.0})
+        elif system == "words":
+            assert (monitor.figure, monitor.higher_is_better) == ("cosine", True)
         else:
             assert (monitor.figure, monitor.higher_is_better) == ("mAP@10", True)
             assert monitor.goodness({"mAP@10": 1.0}) > monitor.goodness({"mAP@10": 0.5})

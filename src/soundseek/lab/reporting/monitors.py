@@ -23,7 +23,10 @@ class Monitor(NamedTuple):
 
 
 RANKING: Final = Monitor("mAP@10")
-_OTHERS: Final = {"captioning": Monitor("loss", higher_is_better=False)}
+_OTHERS: Final = {
+    "captioning": Monitor("loss", higher_is_better=False),
+    "words": Monitor("cosine"),
+}
 
 
 def monitor_of(system: str) -> Monitor:

@@ -105,6 +105,8 @@ def _no_scores(run: Run) -> Text:
             "A system of this kind is scored when it is exported: ",
             Code("soundseek export RUN"),
         )
+    if run.recipe["system"] == "words":
+        return "A system of this kind reads texts alone: its figures are those of its validation."
     return NOT_DONE
 
 

@@ -34,7 +34,9 @@ def default_folder() -> Path:
 class MiniLm(nn.Module):
     """Token ids and mask `[batch, tokens]` → L2-normalised sentence vectors `[batch, 384]`."""
 
-    def __init__(self, folder: str | Path | None = None) -> None:
+    def __init__(
+        self, folder: str | Path | None = None, *, device: torch.device | str = "cpu"
+    ) -> None:
         super().__init__()
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
@@ -50,7 +52,9 @@ class MiniLm(nn.Module):
         self.layers: int = config["num_hidden_layers"]
         self.width: int = config["hidden_size"]
         self.epsilon: float = config["layer_norm_eps"]
-        self.state: dict[str, Tensor] = load_file(folder / "model.safetensors")
+        self.device = torch.device(device)
+        weights: dict[str, Tensor] = load_file(folder / "model.safetensors")
+        self.state = {name: weight.to(self.device) for name, weight in weights.items()}
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.enable_padding()
         self.tokenizer.enable_truncation(128)
@@ -100,9 +104,9 @@ class MiniLm(nn.Module):
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             encoded = self.tokenizer.encode_batch([texts[i] for i in chosen])
-            ids = torch.tensor([e.ids for e in encoded])
-            mask = torch.tensor([e.attention_mask for e in encoded])
-            with torch.autocast("cpu", dtype=torch.bfloat16):
+            ids = torch.tensor([e.ids for e in encoded], device=self.device)
+            mask = torch.tensor([e.attention_mask for e in encoded], device=self.device)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16):
                 vectors = self(ids, mask)
-            result[chosen] = F.normalize(vectors.float(), dim=-1).numpy()
+            result[chosen] = F.normalize(vectors.float(), dim=-1).cpu().numpy()
         return result
