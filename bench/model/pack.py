@@ -34,9 +34,7 @@ def main() -> None:
     cache.mkdir(parents=True, exist_ok=True)
     lessons = prepare(recipe, cache, print)
     write_facts(lessons, options.out)
-    with_captions = len(
-        training_clips(recipe.data.model_copy(update={"unlabelled": ()}))
-    )
+    with_captions = len(training_clips(recipe.data.model_copy(update={"unlabelled": ()})))
     border = int(lessons.offsets[with_captions])
     samples = np.asarray(lessons.samples)
     write_sounds(samples[:border], options.out, bit_rate=options.bit_rate)

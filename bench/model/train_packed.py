@@ -47,7 +47,9 @@ def main() -> None:
     if options.without_made:
         offsets = np.minimum(offsets, border)
     else:
-        samples = np.concatenate([samples, read_sounds(options.pack, total - border, prefix="made")])
+        samples = np.concatenate(
+            [samples, read_sounds(options.pack, total - border, prefix="made")]
+        )
     lessons = replace(lessons, samples=samples, offsets=offsets)
     print(f"unpacked in {time.monotonic() - began:.1f} s", flush=True)
     if options.minutes is not None:
@@ -88,7 +90,9 @@ def write_average(run: Path) -> None:
         name: value.half() if value.dtype.is_floating_point else value
         for name, value in saved["average"].items()
     }
-    torch.save({"step": saved["step"], "seconds": saved["seconds"], "average": halves}, run / "average.pt")
+    torch.save(
+        {"step": saved["step"], "seconds": saved["seconds"], "average": halves}, run / "average.pt"
+    )
 
 
 if __name__ == "__main__":

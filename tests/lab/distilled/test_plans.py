@@ -27,9 +27,7 @@ ALL = AugmentSection(
 
 
 def planner(augment: AugmentSection = ALL, seed: int = 5) -> Planner:
-    return Planner(
-        LENGTHS, CAPTIONED, augment, window_samples=WINDOW, bands=BANDS, seed=seed
-    )
+    return Planner(LENGTHS, CAPTIONED, augment, window_samples=WINDOW, bands=BANDS, seed=seed)
 
 
 def arrays(plan: Plan) -> list[Any]:

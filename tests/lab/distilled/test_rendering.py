@@ -164,7 +164,10 @@ def test_noise_lies_as_far_below_the_sound_as_asked_and_ends_with_it(renderer: R
     quiet = renderer(plan(cut(2), cut(0, samples=2000), ends=[2000]), 1).features
     for slope in (0.0, 1.0, 2.0):
         noisy = plan(
-            cut(0, samples=2000), ends=[2000], noise_db=np.array([0.0]), noise_slope=np.array([slope])
+            cut(0, samples=2000),
+            ends=[2000],
+            noise_db=np.array([0.0]),
+            noise_slope=np.array([slope]),
         )
         got = renderer(noisy, 1).features
         assert not torch.allclose(got, renderer(noisy, 2).features, atol=0.1)

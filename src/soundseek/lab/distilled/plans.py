@@ -130,10 +130,7 @@ class Planner:
         there = samples > 0
         windows = np.broadcast_to(np.arange(n)[:, None], clips.shape)
         parts = Parts(
-            *(
-                values[there]
-                for values in (windows, clips, starts, speeds, onsets, samples, levels)
-            )
+            *(values[there] for values in (windows, clips, starts, speeds, onsets, samples, levels))
         )
         whole = np.full(n, self.window_samples)
         ends = np.where(kind == 2, whole, (onsets + samples)[:, :2].max(1))

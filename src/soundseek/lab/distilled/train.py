@@ -181,9 +181,7 @@ class Training:
         for decays in (True, False):
             chosen = [p for p in self.trained.parameters() if (p.ndim > 1) == decays]
             decay = settings.weight_decay if decays else 0.0
-            groups.append(
-                {"params": chosen, "peak": settings.learning_rate, "weight_decay": decay}
-            )
+            groups.append({"params": chosen, "peak": settings.learning_rate, "weight_decay": decay})
         fused = self.device.type == "cuda"
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
 
