@@ -89,7 +89,6 @@ class RunSection(Section):
     threads: int | None = Field(default=None, ge=1)
     device: str = "auto"
     bf16: bool = True
-    compile: bool = False
 
 
 class Recipe(RecipeBase):

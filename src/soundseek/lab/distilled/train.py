@@ -110,8 +110,6 @@ class Training:
             window_samples=self.window_samples,
         ).to(self.device)
         self.optimiser = self._optimiser()
-        self.hear = torch.compile(self.tower) if recipe.run.compile else self.tower
-        self.lesson = torch.compile(lesson) if recipe.run.compile else lesson
         self.step = 0
         self.seconds = 0.0
 
@@ -159,10 +157,10 @@ class Training:
         features, lengths = self.renderer(plan, seed)
         on_gpu = self.device.type == "cuda" and self.recipe.run.bf16
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=on_gpu):
-            output = self.hear(features, lengths)
+            output = self.tower(features, lengths)
             matched = self.match(output.encoding.sequence)
         output = output._replace(embedding=output.embedding.float(), logits=output.logits.float())
-        taught = self.lesson(self.yamnet, self.teacher, features, output.encoding.mask)
+        taught = lesson(self.yamnet, self.teacher, features, output.encoding.mask)
         terms = audio_terms(output, taught, matched.float())
         if len(plan.captioned) > 1:
             rows = torch.from_numpy(plan.rows).to(self.device)
