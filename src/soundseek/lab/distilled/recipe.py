@@ -20,11 +20,15 @@ class DataSection(Section):
 
 
 class AudioSection(Section):
+    """`residual_in_use`: what the head's residual, learnt on captions, is multiplied by once the
+    tower is trained. Below 1 the class scores count for more, which helps on unknown sources."""
+
     multiplier: float = Field(default=1.0, gt=0)
     width: int = Field(default=960, ge=8)
     head_hidden: int = Field(default=512, ge=8)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     window_patches: int = Field(default=3, ge=1)
+    residual_in_use: float = Field(default=1.0, ge=0)
 
 
 class AugmentSection(Section):
