@@ -85,7 +85,8 @@ class OptimiserSection(Section):
 
 class RunSection(Section):
     """`bf16`: the student in bfloat16 where it computes on a GPU (on a processor its convolutions
-    are faster without)."""
+    are faster without). `cache`: a folder for what several runs derive from the same data; null:
+    in the run's."""
 
     checkpoint_steps: int = Field(default=500, ge=1)
     evaluate_steps: int = Field(default=1000, ge=1)
@@ -93,6 +94,7 @@ class RunSection(Section):
     threads: int | None = Field(default=None, ge=1)
     device: str = "auto"
     bf16: bool = True
+    cache: str | None = None
 
 
 class Recipe(RecipeBase):
