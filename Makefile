@@ -57,7 +57,7 @@ model: setup-dev  ## train the embedded model from DATA and export it
 
 captioner: setup-dev  ## train the embedded model's captioner from DATA and export it
 	$(BIN)/soundseek train soundseek/captions data.folder=$(DATA) --out runs/captions
-	$(BIN)/soundseek export runs/captions --name soundseek-captions-1 --out runs/soundseek-captions-1
+	$(BIN)/soundseek export runs/captions --name soundseek-captions-2 --out runs/soundseek-captions-1
 
 bench: setup-dev  ## the figures of docs/benchmarks.md
 	$(BIN)/python bench/frontend.py

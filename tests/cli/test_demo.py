@@ -51,7 +51,7 @@ def test_it_shows_everything_on_sounds_of_its_own(few_sounds: None, home: Path) 
 
 def test_it_describes_sounds_where_the_model_has_a_captioner(few_sounds: None, home: Path) -> None:
     assert "6. Describing" not in succeeded("demo")
-    shown = succeeded("demo", "--model", "soundseek-mini-1")
+    shown = succeeded("demo", "--model", "soundseek-mini-2")
     described = shown[shown.index("6. Describing them in words") : shown.index("Now you")]
     assert "$ soundseek caption soundseek-demo" in described
     lines = [line for line in described.splitlines() if "  " in line.strip()]
