@@ -107,8 +107,9 @@ def opening(bundle: Bundle, clips: Sequence[Clip], left_out: int) -> str:
         f"{hours:.1f} hours ({parts}). None of them was in the training of a shipped model; a few "
         f"share a recording with a clip that was (docs/results.md).{unread} By sound alone: a "
         "clip's score is the cosine between the query's vector and the clip's, and no name, folder "
-        "or caption is looked at. The probability is the model's own calibration of that cosine: of "
-        "the hits of its validation clips that scored so, this share was right by their captions.",
+        "or caption is looked at. The probability is the model's own calibration of that cosine: "
+        "of the hits of its validation clips that scored so, this share was right by their "
+        "captions.",
         "Shown are the first five, whatever they are, by the names that their makers gave them, "
         "after their class where they have one; clips of text-to-audio systems by the beginning of "
         "their prompt (a file name where none is known), though what they play may be something "
