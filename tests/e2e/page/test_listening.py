@@ -98,10 +98,14 @@ def test_the_moments_of_a_long_recording(visit: Visit, address: str) -> None:
     starts = [start for (start, _), end in zip(moments, ends, strict=False) if start - end >= 0.25]
     page.keyboard.press("0")
     sounding(page)
+    page.wait_for_timeout(500)  # the page reads the answer, and goes to the best part
     before = page.evaluate("document.getElementById('audio').currentTime")
     later = [start for start in starts if start > before + 1]
     page.keyboard.press("." if later else ",")
-    sounding(page)
+    # It sounds all the while: only the place tells that it went there.
+    page.wait_for_function(
+        "before => Math.abs(document.getElementById('audio').currentTime - before) > 1", arg=before
+    )
     at = page.evaluate("document.getElementById('audio').currentTime")
     assert any(0 <= at - start < 3 for start in starts)
     assert at > before + 1 if later else at < before
