@@ -103,7 +103,7 @@ def assert_same_result(first: Path, second: Path) -> None:
     assert not list(second.glob("*.partial*"))
 
 
-def test_a_training_killed_twenty_times_comes_to_the_same_result(recipe: Path, home: Path) -> None:
+def test_a_training_killed_ten_times_comes_to_the_same_result(recipe: Path, home: Path) -> None:
     """At any moment, by the signal that nothing can catch."""
     tests = str(Path(__file__).parents[1])
     path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])

@@ -20,7 +20,7 @@ import soundseek.lab.retrieval.report
 import soundseek.lab.retrieval.train  # noqa: F401
 from soundseek.cli.main import face
 
-KILLS = 20
+KILLS = 10
 _LIMIT_S = 200.0
 
 
