@@ -1,6 +1,6 @@
 """Windows a second of the audio tower's training on this device, for some settings, in one run.
 
-    python bench/model/throughput.py PACK [--windows 256 384] [--seconds 8] [--compile] [key=value …]
+    python bench/model/throughput.py PACK [--windows 256 384] [--seconds 8] [key=value …]
 
 The time of a step is broken down: making windows, teacher, student with its step.
 """

@@ -9,6 +9,7 @@ from soundseek.errors import DataError
 from soundseek.lab.data.manifest import read_clips_jsonl, select
 from soundseek.lab.data.waveforms import open_store
 from soundseek.lab.distilled.build import window_and_hop
+from soundseek.lab.distilled.prepare import cache_of
 from soundseek.lab.distilled.trained import load_trained
 from soundseek.lab.distilled.validation import embed_store
 from soundseek.lab.run_folder import RunFolder
@@ -42,7 +43,7 @@ def run_similarities(
         raise DataError(f"{recipe.data.folder} has no {part} clips")
     spec = tower.encoder.frontend.spec
     say(f"decoding {len(clips)} clips of {part} (once)")
-    store = open_store(clips, spec.sample_rate, RunFolder(run_folder).cache)
+    store = open_store(clips, spec.sample_rate, cache_of(recipe, RunFolder(run_folder)))
     clips, store = store.without_failures(clips)
     audio = embed_store(tower, store, window_and_hop(recipe, spec)[0])
     texts = sorted({caption for clip in clips for caption in clip.captions})

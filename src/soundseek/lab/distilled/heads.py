@@ -32,6 +32,13 @@ class AnchoredHead(nn.Module):
         scores = masked_mean(logits.sigmoid(), encoding.mask)
         return anchored(scores, self.anchors, self.residual(encoding.pooled)), logits
 
+    @torch.no_grad()
+    def scale_residual(self, factor: float) -> None:
+        """Let the residual count `factor` times as much."""
+        last = self.residual[-1]
+        last.weight *= factor
+        last.bias *= factor
+
 
 def anchored(scores: Tensor, anchors: Tensor, residual: Tensor) -> Tensor:
     """L2(L2(scores · anchors) + residual)."""

@@ -25,11 +25,19 @@ from soundseek.lab.distilled.lessons import Lessons, Validation
 from soundseek.lab.distilled.plans import Captioned
 from soundseek.lab.distilled.recipe import DataSection, Recipe
 from soundseek.lab.frontends import FrontEnd
+from soundseek.lab.run_folder import RunFolder
 from soundseek.lab.teachers.anchored import HeardClips, TeacherFit, fit_teacher
 from soundseek.lab.teachers.minilm import MiniLm
 from soundseek.lab.teachers.yamnet import PATCH_FRAMES, Yamnet, class_names, load_yamnet, patches_of
 
 _LEAST_TAIL = 0.25  # of a patch: a shorter tail of a clip is not given to the teacher alone
+
+
+def cache_of(recipe: Recipe, folder: RunFolder) -> Path:
+    """Where a run keeps what is derived from its data; it is made if it is not there."""
+    cache = folder.cache if recipe.run.cache is None else Path(recipe.run.cache)
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
 
 
 def training_clips(data: DataSection) -> list[Clip]:

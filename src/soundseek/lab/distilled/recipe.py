@@ -20,11 +20,15 @@ class DataSection(Section):
 
 
 class AudioSection(Section):
+    """`residual_in_use`: what the head's residual, learnt on captions, is multiplied by once the
+    tower is trained. Below 1 the class scores count for more, which helps on unknown sources."""
+
     multiplier: float = Field(default=1.0, gt=0)
     width: int = Field(default=960, ge=8)
     head_hidden: int = Field(default=512, ge=8)
     dropout: float = Field(default=0.1, ge=0, lt=1)
     window_patches: int = Field(default=3, ge=1)
+    residual_in_use: float = Field(default=1.0, ge=0)
 
 
 class AugmentSection(Section):
@@ -81,7 +85,8 @@ class OptimiserSection(Section):
 
 class RunSection(Section):
     """`bf16`: the student in bfloat16 where it computes on a GPU (on a processor its convolutions
-    are faster without)."""
+    are faster without). `cache`: a folder for what several runs derive from the same data; null:
+    in the run's."""
 
     checkpoint_steps: int = Field(default=500, ge=1)
     evaluate_steps: int = Field(default=1000, ge=1)
@@ -89,6 +94,7 @@ class RunSection(Section):
     threads: int | None = Field(default=None, ge=1)
     device: str = "auto"
     bf16: bool = True
+    cache: str | None = None
 
 
 class Recipe(RecipeBase):

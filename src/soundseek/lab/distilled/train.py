@@ -19,7 +19,7 @@ from soundseek.lab.devices import device_of
 from soundseek.lab.distilled.build import build_tower, window_and_hop
 from soundseek.lab.distilled.lessons import Lessons
 from soundseek.lab.distilled.plans import Plan, Planner
-from soundseek.lab.distilled.prepare import prepare
+from soundseek.lab.distilled.prepare import cache_of, prepare
 from soundseek.lab.distilled.recipe import ObjectiveSection, Recipe
 from soundseek.lab.distilled.rendering import Renderer
 from soundseek.lab.distilled.terms import FeatureMatch, audio_terms, contrastive_term, lesson
@@ -48,7 +48,7 @@ def train(
     write_environment(folder.path)
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
-    made = train_on(prepare(recipe, folder.cache, say), recipe, folder, say, watch)
+    made = train_on(prepare(recipe, cache_of(recipe, folder), say), recipe, folder, say, watch)
     tell_report(folder.path, say)
     return made
 

@@ -13,7 +13,7 @@ from soundseek.lab.run_folder import RunFolder
 
 
 def load_trained(folder: Path) -> tuple[Recipe, AudioTower, dict[str, Any]]:
-    """The recipe, the averaged audio tower (eval mode) and the checkpoint of a run.
+    """The recipe, the averaged audio tower as it is used (eval mode) and the checkpoint of a run.
 
     Raises `DataError` when the folder holds no checkpoint.
     """
@@ -24,4 +24,5 @@ def load_trained(folder: Path) -> tuple[Recipe, AudioTower, dict[str, Any]]:
     recipe = Recipe.model_validate(run.document())
     tower = build_tower(recipe, saved["anchors"])
     tower.load_state_dict(saved["average"])
+    tower.head.scale_residual(recipe.audio.residual_in_use)
     return recipe, tower.eval(), saved
