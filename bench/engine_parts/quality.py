@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,15 +68,17 @@ def tapped_texts(bundle: Bundle, texts: Sequence[str]) -> list[Feeds]:
     return tap.feeds
 
 
+def stacked(heard: Sequence[Heard]) -> dict[str, NDArray[Any]]:
+    """The windows of all clips, one after another."""
+    return {name: np.concatenate([one.feeds[name] for one in heard]) for name in heard[0].feeds}
+
+
 def window_vectors(network: Runs, heard: Sequence[Heard]) -> list[Floats]:
     """Vectors of the windows of each clip; windows of all clips share batches."""
-    stacked = {
-        name: np.concatenate([one.feeds[name] for one in heard]) for name in heard[0].feeds
-    }
-    total = len(stacked["lengths"])
+    windows = stacked(heard)
     found = [
-        network.run({name: values[at : at + BATCH] for name, values in stacked.items()})
-        for at in range(0, total, BATCH)
+        network.run({name: values[at : at + BATCH] for name, values in windows.items()})
+        for at in range(0, len(windows["lengths"]), BATCH)
     ]
     ends = np.cumsum([len(one.valid) for one in heard])
     return np.split(np.concatenate(found), ends[:-1])

@@ -19,15 +19,15 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from engine_parts.running import Feeds
+from soundseek.lab.onnx_export import with_half_weights
 
 
 class Int8(NamedTuple):
-    """`percentile` of the activations kept, None for all; `keep` takes the nodes of a graph and
-    returns those that stay in float32; `operators` to quantise."""
+    """What stays in float32 (`_kept`), and whether weights have seven bits, since products of
+    eight overflow on processors without VNNI."""
 
-    percentile: float | None = None
     keep: str = "nothing"
-    operators: tuple[str, ...] = ("Conv", "MatMul", "Gemm")
+    seven_bits: bool = False
 
 
 class _Windows(CalibrationDataReader):
@@ -53,51 +53,56 @@ def folded(graph: Path, into: Path) -> Path:
 
 def static_int8(graph: Path, into: Path, batches: Sequence[Feeds], choice: Int8) -> Path:
     """Weights a channel in signed, activations a tensor in unsigned int8, fitted on `batches`."""
-    method = CalibrationMethod.MinMax
-    extra: dict[str, Any] = {"ActivationSymmetric": False, "WeightSymmetric": True}
-    if choice.percentile is not None:
-        method = CalibrationMethod.Percentile
-        extra["CalibPercentile"] = choice.percentile
     quantize_static(
         str(graph),
         str(into),
         _Windows(batches),
         quant_format=QuantFormat.QDQ,
-        op_types_to_quantize=list(choice.operators),
+        op_types_to_quantize=["Conv", "MatMul", "Gemm"],
         per_channel=True,
+        reduce_range=choice.seven_bits,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         nodes_to_exclude=_kept(onnx.load(graph), choice.keep),
-        calibrate_method=method,
-        extra_options=extra,
+        calibrate_method=CalibrationMethod.MinMax,
+        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
     )
-    return into
+    return _rest_halved(into)
 
 
-def dynamic_int8(graph: Path, into: Path) -> Path:
-    """Weights a channel in int8; the ranges of activations are found as they come."""
+def dynamic_int8(graph: Path, into: Path, *, words: bool) -> Path:
+    """Weights in int8, the ranges of activations are found as they come; with `words` the table
+    of word vectors too, with one scale for all of it.
+
+    Weights have seven bits: products of eight overflow on processors without VNNI.
+    """
     quantize_dynamic(
         str(graph),
         str(into),
-        op_types_to_quantize=["MatMul", "Gemm"],
+        op_types_to_quantize=["MatMul", "Gemm", *(["Gather"] if words else [])],
         per_channel=True,
+        reduce_range=True,
         weight_type=QuantType.QInt8,
         extra_options={"MatMulConstBOnly": True},
     )
-    return into
+    return _rest_halved(into)
+
+
+def _rest_halved(path: Path) -> Path:
+    path.write_bytes(with_half_weights(path.read_bytes()))
+    return path
 
 
 def _kept(model: Any, keep: str) -> list[str]:
-    """Nodes that stay in float32: `ends` are the first two convolutions and all that follows the
-    pooling; `depthwise` are those and every depthwise convolution."""
+    """Nodes that stay in float32: with `depthwise` the first two convolutions, every depthwise one,
+    and all matrix products, which follow the pooling."""
     if keep == "nothing":
         return []
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     kept = [node.name for node in convolutions[:2]]
     kept += [node.name for node in model.graph.node if node.op_type in {"MatMul", "Gemm"}]
-    if keep == "depthwise":
-        for node in convolutions:
-            group = {a.name: helper.get_attribute_value(a) for a in node.attribute}.get("group", 1)
-            if group > 1:
-                kept.append(node.name)
+    for node in convolutions[2:]:
+        group = {a.name: helper.get_attribute_value(a) for a in node.attribute}.get("group", 1)
+        if group > 1:
+            kept.append(node.name)
     return kept
