@@ -1,7 +1,7 @@
 """Engines and precisions for a bundle's two networks, side by side: size, time, memory, quality.
 
     python bench/engines.py --data DATA [--model NAME_OR_FOLDER] [--run RUN] [--limit N]
-                            [--rounds 15] [--files 24]
+                            [--rounds 15] [--files 24] [--parts sound text indexing]
 
 float32 is the network of RUN, or without --run the weights as shipped, and the others are compared
 with it: weights kept as float16, as exports write them, int8 by ONNX Runtime's quantiser (static
@@ -62,6 +62,7 @@ TIMES = (
 )
 VECTORS = ("cosine, mean", "least")
 POINTS = ("mAP@10", "difference")
+PARTS = ("sound", "text", "indexing")
 
 
 def main() -> None:
@@ -72,6 +73,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="clips of each set, default all")
     parser.add_argument("--rounds", type=int, default=15, help="runs a time is taken of")
     parser.add_argument("--files", type=int, default=24, help="files of 20 s to index")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     options = parser.parse_args()
     logging.getLogger().setLevel(logging.ERROR)  # the quantiser's advice
     bundle = load_bundle(options.model)
@@ -83,14 +85,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         sounds = sound_kinds(bundle, options.run, learnt, Path(folder))
         texts = text_kinds(bundle, options.run, Path(folder))
-        audio = Scored(bundle, test, labelled, sounds[0], texts[0])
-        audio.print_sounds(sounds, options.rounds, Path(folder))
-        audio.print_texts(
-            texts, options.data / "text" / "audiocaps_test.csv", options.rounds, Path(folder)
-        )
-        indexed = [kind for kind in sounds if kind.name != "float32"]
-        for extension in INDEXED if options.files else ():
-            _print_indexing(bundle, indexed, extension, options.files)
+        if options.parts != ["indexing"]:
+            scored = Scored(bundle, test, labelled, sounds[0], texts[0])
+        if "sound" in options.parts:
+            scored.print_sounds(sounds, options.rounds, Path(folder))
+        if "text" in options.parts:
+            asked = options.data / "text" / "audiocaps_test.csv"
+            scored.print_texts(texts, asked, options.rounds, Path(folder))
+        if "indexing" in options.parts:
+            indexed = [kind for kind in sounds if kind.name != "float32"]
+            for extension in INDEXED:
+                _print_indexing(bundle, indexed, extension, options.files)
 
 
 class Scored:
