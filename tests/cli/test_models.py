@@ -74,8 +74,8 @@ def test_an_unknown_model_is_refused_with_the_nearest(installed: Path) -> None:
 
 def test_captioners_have_their_own_group(installed: Path, tiny_captioner: Path) -> None:
     shown = succeeded("models", "list")
-    assert "soundseek-captions-1" in shown[shown.index("captioners") :]
-    assert "hears soundseek-mini-1, embedded, " in shown
+    assert "soundseek-captions-2" in shown[shown.index("captioners") :]
+    assert "hears soundseek-mini-2, embedded, " in shown
     shutil.copytree(tiny_captioner, installed / "words")
     shutil.copytree(tiny_captioner, installed / "broken")
     (installed / "broken" / "decoder.onnx").write_bytes(b"short")

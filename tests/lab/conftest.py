@@ -63,38 +63,107 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     (folder / "clips.jsonl").write_text(lines, encoding="utf-8")
-    (folder / "texts.csv").write_text("caption\na door slams\na cat purrs\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unlabelled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three sounds to be heard without captions, and one of the split test."""
+    from soundseek.synth import render
+
+    folder = tmp_path_factory.mktemp("unlabelled")
+    rows = []
+    kinds = {"thunder": "train", "church_bell": "train", "cow": "train", "owl": "test"}
+    for kind, split in kinds.items():
+        sound = render(kind, variant=1, duration_s=1.1, sample_rate=RATE)
+        soundfile.write(folder / f"{kind}.wav", sound, RATE)
+        rows.append(
+            {
+                "id": f"made/{kind}",
+                "file": f"{kind}.wav",
+                "duration_s": 1.1,
+                "captions": [f"nobody should learn {kind}"],
+                "source": "made",
+                "split": split,
+                "licence": "CC0",
+                "group": f"made/{kind}",
+                "tier": "made",
+                "caption_quality": 2,
+            }
+        )
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / "clips.jsonl").write_text(lines, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def words_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a training of a text tower leaves, with random weights and 16 dimensions."""
+    from soundseek.lab.run_folder import RunFolder
+    from soundseek.lab.text_encoders.tokenizer import train_tokenizer
+    from soundseek.lab.words.network import build_network
+    from soundseek.lab.words.recipe import WordsRecipe
+
+    recipe = WordsRecipe.model_validate(
+        {
+            "system": "words",
+            "name": "test/words",
+            "description": "for tests",
+            "seed": 5,
+            "data": {
+                "folder": "/nowhere",
+                "captions": ["captions.csv"],
+                "held_out": {"held": "held.csv"},
+            },
+            "network": {"vocabulary": 200, "width": 16, "layers": 1, "heads": 2, "max_tokens": 16},
+            "table": {"steps": 30},
+            "optimiser": {"steps": 70, "learning_rate": 0.01},
+        }
+    )
+    tokenizer = train_tokenizer([f"the sound of {kind}" for kind in KINDS] * 2, 200)
+    network = build_network(recipe.network, tokenizer, 16, recipe.seed)
+    folder = tmp_path_factory.mktemp("words-run")
+    run = RunFolder.claim(folder, recipe)
+    run.save(
+        {
+            "step": 100,
+            "seconds": 1.0,
+            "average": network.state_dict(),
+            "tokenizer_json": tokenizer,
+        }
+    )
     return folder
 
 
 @pytest.fixture
-def recipe_document(corpus: Path) -> dict[str, Any]:
+def recipe_document(corpus: Path, words_run: Path) -> dict[str, Any]:
     """A recipe of six steps on `corpus`, with networks as small as they can be."""
     return {
         "system": "distilled",
         "name": "test/tiny",
         "description": "for tests",
         "seed": 3,
-        "data": {"folder": str(corpus), "texts": ["texts.csv"], "joined_texts": 8},
+        "data": {"folder": str(corpus)},
         "audio": {"multiplier": 0.25, "width": 16, "head_hidden": 16, "window_patches": 1},
-        "text": {"vocabulary": 200, "width": 16, "layers": 1, "heads": 2, "max_tokens": 16},
-        "augment": {"speed": 1.1, "tilt_db": 6.0, "collage": 0.4},
+        "words": str(words_run),
+        "augment": {
+            "mixed": 0.4,
+            "collage": 0.2,
+            "speed": 1.1,
+            "tilt_db": 6.0,
+            "equaliser": 0.3,
+            "low_pass": 0.2,
+            "room": 0.3,
+            "noise": 0.3,
+        },
         "objective": {
             "nt_xent": 0.5,
             "teacher_embedding": 1.0,
             "teacher_scores": 0.1,
             "teacher_features": 1.0,
-            "text_embedding": 1.0,
         },
-        "optimiser": {
-            "steps": 6,
-            "warmup_steps": 2,
-            "learning_rate": 0.003,
-            "text_learning_rate": 0.002,
-            "windows": 4,
-            "texts": 4,
-        },
-        "run": {"checkpoint_steps": 3, "evaluate_steps": 6, "log_steps": 2},
+        "optimiser": {"steps": 6, "warmup_steps": 2, "learning_rate": 0.003, "windows": 6},
+        "run": {"checkpoint_steps": 3, "evaluate_steps": 6, "log_steps": 2, "device": "cpu"},
     }
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,10 @@ import onnxruntime
 import torch
 
 from soundseek.errors import BundleError
-from soundseek.lab.distilled.biencoder import BiEncoder
-from soundseek.lab.distilled.build import build_biencoder
+from soundseek.lab.distilled.build import build_tower
 from soundseek.lab.distilled.export import audio_graph, text_graph
 from soundseek.lab.distilled.recipe import Recipe
+from soundseek.lab.distilled.tower import AudioTower
 from soundseek.lab.onnx_export import (
     audio_onnx,
     check_graph,
@@ -23,7 +24,7 @@ from soundseek.lab.onnx_export import (
     text_onnx,
     with_half_weights,
 )
-from soundseek.lab.text_encoders.tokenizer import train_tokenizer
+from soundseek.lab.words.trained import load_words
 
 pytestmark = [
     pytest.mark.lab,
@@ -32,11 +33,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def model(recipe_document: dict[str, Any]) -> BiEncoder:
+def tower(recipe_document: dict[str, Any]) -> AudioTower:
     anchors = torch.randn(7, 10, generator=torch.Generator().manual_seed(1))
-    recipe = Recipe.model_validate(recipe_document)
-    tokenizer = train_tokenizer(["rain on a roof", "wind in a tree"] * 2, 64)
-    return build_biencoder(recipe, anchors, tokenizer).eval()
+    return build_tower(Recipe.model_validate(recipe_document), anchors).eval()
 
 
 def session(graph: bytes) -> onnxruntime.InferenceSession:
@@ -44,8 +43,8 @@ def session(graph: bytes) -> onnxruntime.InferenceSession:
 
 
 @torch.no_grad()
-def test_the_sound_graph_takes_any_batch(model: BiEncoder) -> None:
-    graph = audio_graph(model, 192)
+def test_the_sound_graph_takes_any_batch(tower: AudioTower) -> None:
+    graph = audio_graph(tower, 192)
     assert b"stack_trace" not in graph
     assert b".py" not in graph, "paths of the machine that exported it"
     for n in (1, 5):
@@ -53,7 +52,7 @@ def test_the_sound_graph_takes_any_batch(model: BiEncoder) -> None:
         lengths = torch.randint(1, 193, (n,))
         inputs = {"features": log_mels.numpy(), "lengths": lengths.numpy()}
         (found,) = session(graph).run(["embedding"], inputs)
-        expected = model.encode_audio(log_mels, lengths).embedding.numpy()
+        expected = tower(log_mels, lengths).embedding.numpy()
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4)
     with pytest.raises(BundleError, match="differs from the network"):
         check_graph(graph, inputs, -expected)
@@ -62,15 +61,16 @@ def test_the_sound_graph_takes_any_batch(model: BiEncoder) -> None:
 
 
 @torch.no_grad()
-def test_the_text_graph_takes_any_batch_and_length(model: BiEncoder) -> None:
-    graph = text_graph(model, 16)
+def test_the_text_graph_takes_any_batch_and_length(words_run: Path) -> None:
+    words = load_words(words_run)
+    graph = text_graph(words)
     assert b".py" not in graph
     for n, tokens in ((1, 2), (4, 16)):
         ids = torch.randint(1, 20, (n, tokens))
         mask = torch.arange(tokens)[None] < torch.randint(1, tokens + 1, (n, 1))
         inputs = {"input_ids": ids.numpy(), "attention_mask": mask.long().numpy()}
         (found,) = session(graph).run(["embedding"], inputs)
-        expected = model.encode_text(ids, mask).numpy()
+        expected = words.network(ids, mask).numpy()
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-4)
 
 

@@ -17,12 +17,16 @@ pytestmark = pytest.mark.lab
 
 
 def test_an_embedded_model(
-    recipe_document: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe_document: dict[str, Any],
+    unlabelled: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from soundseek.errors import RecipeError
     from soundseek.lab.teachers import yamnet
 
-    recipe = recipe_of(recipe_document, "test")
+    document = merged(recipe_document, {"data": {"unlabelled": [str(unlabelled)]}})
+    recipe = recipe_of(document, "test")
     (problem,) = rehearse(recipe, tmp_path / "run", silent).problems
     assert "teacher's weights" in problem.message
     monkeypatch.setattr(yamnet, "load_yamnet", lambda path: None)
@@ -30,13 +34,19 @@ def test_an_embedded_model(
     assert found.problems == ()
     told = "\n".join(found.lines())
     assert "train: 6 clips" in told
+    assert "without captions: 3 clips" in told
     assert "no step made" in told
     assert not (tmp_path / "run").exists()
     RunFolder.claim(tmp_path / "run", recipe)
-    changes = {"seed": 9, "data": {"tiers": ["none"], "texts": ["lacking.csv"]}}
+    changes = {
+        "seed": 9,
+        "data": {"tiers": ["none"], "unlabelled": ["/nowhere"]},
+        "run": {"device": "cuda:99"},
+    }
     other = recipe_of(merged(recipe_document, changes), "test")
     problems = rehearse(other, tmp_path / "run", silent).problems
-    assert [one.where for one in problems] == ["--out", "data.tiers", "data.tiers", "data.texts"]
+    places = [one.where for one in problems]
+    assert places == ["--out", "data.tiers", "data.tiers", "data.unlabelled", "run.device"]
     with pytest.raises(RecipeError, match="cannot be tried"):
         find_batch(recipe, silent)
 

@@ -30,7 +30,7 @@ SAMPLE_MOMENTS = (
 SAMPLE_LIKE = "owl"
 """The kind whose first file is the example of a search by sound."""
 
-SAMPLE_DESCRIBED = ("rain", "dog_bark", "thunder")
+SAMPLE_DESCRIBED = ("dog_bark", "thunder", "siren")
 """Kinds whose first files are described in words."""
 
 GENERAL_QUERIES = (

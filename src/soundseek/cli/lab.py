@@ -60,7 +60,7 @@ def show_recipe(recipe: str, overrides: tuple[str, ...]) -> None:
 
 @click.command(
     epilog=example(
-        "soundseek export runs/mini --name soundseek-mini-1 --out my-models/mini",
+        "soundseek export runs/mini --name soundseek-mini-2 --out my-models/mini",
         "soundseek export runs/surrey --name surrey --window 10 --out my-models/surrey",
         "soundseek export clap-htsat-unfused --name my-clap --out my-models/clap",
     )

@@ -42,6 +42,7 @@ def rehearse_distilled(
 ) -> PlainRehearsal:
     """Clips and captions of an embedded model, by what they say of themselves."""
     from soundseek.lab.data.manifest import read_clips_jsonl, select
+    from soundseek.lab.devices import check_devices
     from soundseek.lab.teachers.yamnet import load_yamnet
 
     problems, checked = _begun(recipe, run_folder), []
@@ -63,9 +64,17 @@ def rehearse_distilled(
         checked.append("the sound teacher's file")
     for more in recipe.data.unlabelled:
         with problems.collecting("data.unlabelled"):
-            unlabelled = read_clips_jsonl(Path(more) / "clips.jsonl")
+            unlabelled = select(read_clips_jsonl(Path(more) / "clips.jsonl"), split="train")
             hours = sum(clip.duration_s for clip in unlabelled) / 3600
             checked.append(f"without captions: {len(unlabelled):,} clips, {hours:.2f} h")
+            if not unlabelled:
+                problems.add(
+                    "data.unlabelled",
+                    f"{more}: no clips of the split train",
+                    "take the folder out of data.unlabelled",
+                )
+    with problems.collecting("run.device"):
+        check_devices(recipe.run.device, 1, "bf16")
     return _ended(recipe.name, problems, checked, _UNTRIED)
 
 

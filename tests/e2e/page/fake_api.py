@@ -264,7 +264,7 @@ def _upkeep(app: FastAPI, sounds: Sounds, fake: FakeServer) -> None:
                 "missing": 0,
             },
             "model": {
-                "name": "soundseek-mini-1",
+                "name": "soundseek-mini-2",
                 "fingerprint": "f" * 16,
                 "calibrated": fake.calibrated,
             },

@@ -45,7 +45,9 @@ def test_the_seven_rows_of_cpjku_are_their_recipes_with_the_figures_of_table_5()
 def test_a_shipped_ablation_fits_the_recipe_it_is_of(name: str) -> None:
     rows = load_rows(name)
     assert rows.of is not None
-    assert len(systems_of(rows, rows.of)) == len(rows.rows)
+    systems = systems_of(rows, rows.of)
+    assert len(systems) == len(rows.rows)
+    assert not any(system.same_as for system in systems)
 
 
 def test_what_a_row_leaves_out_stays_out(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from soundseek.lab.data.manifest import Clip
 from soundseek.lab.distilled.model_card import model_card
 from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.scorecard import table
+from soundseek.lab.words.trained import load_words
 
 pytestmark = pytest.mark.lab
 
@@ -81,17 +85,48 @@ def test_a_cell_is_empty_where_a_system_was_not_scored() -> None:
     assert lines[4].endswith("| accuracy | 0.500 [0.200, 0.800] |  |")
 
 
-def test_the_card_says_what_it_must(recipe_document: dict[str, Any]) -> None:
+@pytest.fixture
+def written(recipe_document: dict[str, Any], words_run: Path) -> Callable[[list[Clip]], str]:
+    """Return written(clips) → the card of a model trained on them."""
     recipe = Recipe.model_validate(recipe_document)
-    parameters = {"sound": 2_500_000, "text": 1_250_000}
-    text = model_card(recipe, "tiny", CLIPS, CARD, steps=600, hours=1.5, parameters=parameters)
+
+    def make(clips: list[Clip]) -> str:
+        return model_card(
+            recipe,
+            "tiny",
+            clips,
+            CARD,
+            steps=60_000,
+            hours=1.5,
+            parameters={"sound": 2_500_000, "text": 1_250_000},
+            words=load_words(words_run).recipe,
+        )
+
+    return make
+
+
+def test_the_card_says_what_it_must(written: Callable[[list[Clip]], str]) -> None:
+    text = written(CLIPS)
     assert text.startswith("# tiny\n")
     for part in (
         "sound 2.50 M, text 1.25 M",
-        "recipe `test/tiny`, seed 3, in 600 steps\n(1.5 hours)",
-        "4 clips, 2.0 hours",
+        "recipe `test/tiny`, seed 3: 60000 steps of\n6 windows, 0.4 million patches",
+        "1.50 hours; text by the recipe `test/words`, seed 5, 100 steps",
+        "captions.csv (AudioCaps captions, MIT)",
         "| games | 1 | GPL-3.0 |",
         table({"tiny": CARD}),
         attributions(CLIPS),
     ):
         assert part in text
+
+
+def test_the_card_tells_hours_with_and_without_captions(
+    written: Callable[[list[Clip]], str],
+) -> None:
+    captioned = [replace(clip, captions=("a sound",)) for clip in CLIPS]
+    alone = written(captioned)
+    assert "\n4 clips with captions, 2.0 hours; all under" in alone
+    assert "without captions" not in alone
+    both = written([*captioned[:3], CLIPS[3]])
+    assert "\n3 clips with captions, 1.5 hours, and without captions" in both
+    assert "1 clips, 0.5 hours; all under" in both

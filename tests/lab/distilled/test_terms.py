@@ -7,7 +7,6 @@ pytest.importorskip("torch")
 import torch
 from torch.nn import functional as F
 
-from soundseek.lab.distilled.biencoder import AudioOutput
 from soundseek.lab.distilled.terms import (
     FeatureMatch,
     Lesson,
@@ -15,6 +14,7 @@ from soundseek.lab.distilled.terms import (
     contrastive_term,
     lesson,
 )
+from soundseek.lab.distilled.tower import AudioOutput
 from soundseek.lab.encodings import AudioEncoding
 from soundseek.lab.objectives.contrastive import nt_xent
 from soundseek.lab.teachers.anchored import AnchoredTeacher
@@ -55,21 +55,21 @@ def test_the_lesson_is_about_what_sounds() -> None:
     assert lesson(Ear(), teacher, changed, MASK).target.equal(taught.target)
 
 
-def outputs(match: FeatureMatch) -> tuple[AudioOutput, Lesson]:
-    """A student that has learnt the lesson by heart."""
+def outputs() -> tuple[AudioOutput, Lesson, torch.Tensor]:
+    """A student that has learnt the lesson by heart, and its steps as `FeatureMatch` has them."""
+    torch.manual_seed(1)
     sequence = drawn(2, 2, WIDTH)
     encoding = AudioEncoding(sequence, MASK, sequence[:, 0])
     embedding = F.normalize(drawn(2, DIMENSION), dim=-1)
     logits = drawn(2, 2, CLASSES)
     output = AudioOutput(embedding, logits, encoding)
-    return output, Lesson(match(sequence).detach(), logits.clone(), embedding.clone())
+    matched = FeatureMatch(WIDTH)(sequence).detach()
+    return output, Lesson(matched.clone(), logits.clone(), embedding.clone()), matched
 
 
 @torch.no_grad()
 def test_a_perfect_student_has_nothing_to_learn() -> None:
-    torch.manual_seed(1)
-    match = FeatureMatch(WIDTH)
-    terms = audio_terms(*outputs(match), match)
+    terms = audio_terms(*outputs())
     assert list(terms) == ["teacher_embedding", "teacher_scores", "teacher_features"]
     for term in terms.values():
         assert term.item() == pytest.approx(0.0, abs=1e-6)
@@ -77,26 +77,21 @@ def test_a_perfect_student_has_nothing_to_learn() -> None:
 
 @torch.no_grad()
 def test_steps_without_sound_do_not_count() -> None:
-    torch.manual_seed(1)
-    match = FeatureMatch(WIDTH)
-    output, taught = outputs(match)
+    output, taught, matched = outputs()
     for value in (taught.features, taught.logits):
         value[1, 1] += 5.0
-    unheard = audio_terms(output, taught, match)
+    unheard = audio_terms(output, taught, matched)
     for value in (taught.features, taught.logits):
         value[0, 1] += 5.0
-    heard = audio_terms(output, taught, match)
+    heard = audio_terms(output, taught, matched)
     for name in ("teacher_scores", "teacher_features"):
         assert unheard[name].item() == pytest.approx(0.0, abs=1e-6)
         assert heard[name].item() > 1e-3
 
 
 def test_the_contrastive_term_knows_the_groups() -> None:
-    class Scaled(torch.nn.Module):
-        scale = torch.tensor(9.0)
-
     audio, text = (F.normalize(drawn(3, DIMENSION, seed=seed), dim=-1) for seed in (1, 2))
     groups = torch.tensor([[-1, 0], [0, 1], [-1, 0]])
     positives = torch.tensor([[1, 0, 1], [0, 1, 0], [1, 0, 1]]).bool()
     expected = nt_xent(audio, text, 9.0, positives, ~positives)
-    torch.testing.assert_close(contrastive_term(Scaled(), audio, text, groups), expected)
+    torch.testing.assert_close(contrastive_term(audio, text, torch.tensor(9.0), groups), expected)

@@ -13,10 +13,11 @@ import torch
 from soundseek.audio.frontends import PRESETS, features, n_frames
 from soundseek.audio.windows import iter_windows
 from soundseek.lab.data.manifest import Clip
-from soundseek.lab.distilled.build import TextBatcher, build_biencoder
+from soundseek.lab.distilled.build import build_tower
+from soundseek.lab.distilled.lessons import Validation
 from soundseek.lab.distilled.recipe import Recipe
+from soundseek.lab.distilled.tower import AudioTower
 from soundseek.lab.distilled.validation import embed_store, validation_scores
-from soundseek.lab.text_encoders.tokenizer import train_tokenizer
 
 pytestmark = pytest.mark.lab
 
@@ -40,23 +41,25 @@ def clip(name: str, group: str, *captions: str, label: str | None = None) -> Cli
 
 
 @pytest.fixture
-def model(recipe_document: dict[str, Any]) -> Any:
+def tower(recipe_document: dict[str, Any]) -> AudioTower:
     recipe = Recipe.model_validate(recipe_document)
     generator = torch.Generator().manual_seed(1)
     anchors = torch.randn(7, 10, generator=generator)
-    model = build_biencoder(recipe, anchors, train_tokenizer(["rain", "wind"] * 2, 64))
-    for module in model.audio_encoder.modules():
+    tower = build_tower(recipe, anchors)
+    for module in tower.encoder.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.momentum = None
     with torch.no_grad():
         log_mels = torch.randn(8, 192, 64, generator=generator) * 2 - 4
-        model.audio_encoder(log_mels, torch.full((8,), 192))
-        model.audio_head.residual[3].weight.normal_(0.0, 5.0, generator=generator)
-    return model.eval()
+        tower.encoder(log_mels, torch.full((8,), 192))
+        tower.head.residual[3].weight.normal_(0.0, 5.0, generator=generator)
+    return tower.eval()
 
 
 @torch.no_grad()
-def test_embed_store_equals_one_clip_at_a_time(model: Any, make_store: Callable[..., Any]) -> None:
+def test_embed_store_equals_one_clip_at_a_time(
+    tower: AudioTower, make_store: Callable[..., Any]
+) -> None:
     """More windows than go into one batch, of many lengths, each with a level of its own."""
     rng = np.random.default_rng(1)
     lengths = [*rng.integers(1000, 2 * WINDOW, size=60).tolist(), 10, WINDOW, 4 * WINDOW - 500]
@@ -71,21 +74,29 @@ def test_embed_store_equals_one_clip_at_a_time(model: Any, make_store: Callable[
         for window in iter_windows([store.read(i)], 16_000, WINDOW, WINDOW - OVERLAP):
             log_mel = torch.from_numpy(features(window.samples, SPEC))[None]
             frames = torch.tensor([max(1, n_frames(window.valid_samples, SPEC))])
-            vector = model.encode_audio(log_mel, frames).embedding[0].numpy()
+            vector = tower(log_mel, frames).embedding[0].numpy()
             total += window.valid_samples * vector
         expected.append(total / np.linalg.norm(total))
-    got = embed_store(model, store, WINDOW)
+    got = embed_store(tower, store, WINDOW)
     np.testing.assert_allclose(got, np.array(expected), rtol=0, atol=2e-4)
     assert np.abs(got[:-1] - got[1:]).max(axis=1).min() > 1e-3
 
 
-def test_validation_scores(model: Any, make_store: Callable[..., Any]) -> None:
+def test_figures_are_those_of_the_teachers_captions(
+    tower: AudioTower, make_store: Callable[..., Any]
+) -> None:
+    """Captions whose vectors are those of their clips are all found first; of others, none."""
     rng = np.random.default_rng(2)
     store = make_store([0.1 * rng.standard_normal(WINDOW) for _ in range(3)])
-    clips = [clip(str(i), f"g{i}", text) for i, text in enumerate(["rain", "wind", "rain wind"])]
-    batcher = TextBatcher(train_tokenizer(["rain", "wind"] * 2, 64), 16)
-    scores = validation_scores(model, clips, store, batcher, window_samples=WINDOW)
+    texts = ["rain", "wind", "rain wind"]
+    clips = [clip(str(i), f"g{i}", text) for i, text in enumerate(texts)]
+    vectors = embed_store(tower, store, WINDOW)
+    right = Validation(clips, store, dict(zip(texts, vectors, strict=True)))
+    scores = validation_scores(tower, right, window_samples=WINDOW)
     assert set(scores) == {"R@1", "R@5", "R@10", "mAP@10", "mAP@16", "medR"}
-    assert scores["R@5"] == 1.0
-    again = validation_scores(model, clips, store, batcher, window_samples=WINDOW)
-    assert scores == again
+    assert scores["R@1"] == scores["mAP@10"] == 1.0
+    assert scores == validation_scores(tower, right, window_samples=WINDOW)
+    wrong = Validation(clips, store, dict(zip(texts, vectors[[1, 2, 0]], strict=True)))
+    found = validation_scores(tower, wrong, window_samples=WINDOW)
+    assert found["R@1"] == 0.0
+    assert found["R@5"] == 1.0

@@ -153,11 +153,12 @@ def test_a_tower_is_loaded_as_it_was_measured(
 
 
 def test_what_is_no_tower_is_not_loaded(words_recipe: Callable[..., Any], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no run in"):
+    with pytest.raises(DataError, match=r"no run in .*\n.*soundseek train soundseek/words --out "):
         load_words(tmp_path)
     (tmp_path / "recipe.json").write_text('{"system": "retrieval"}', encoding="utf-8")
     with pytest.raises(DataError, match="system retrieval, not of words"):
         load_words(tmp_path)
-    (tmp_path / "recipe.json").write_text('{"system": "words"}', encoding="utf-8")
-    with pytest.raises(DataError, match="no checkpoint yet"):
+    document = '{"system": "words", "name": "mine"}'
+    (tmp_path / "recipe.json").write_text(document, encoding="utf-8")
+    with pytest.raises(DataError, match=r"no checkpoint yet\n.*soundseek train mine --out "):
         load_words(tmp_path)

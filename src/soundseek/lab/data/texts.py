@@ -19,7 +19,7 @@ def read_captions_csv(path: str | Path) -> list[str]:
     """All captions of a CSV with a `caption` column or `caption_1 … caption_n` columns."""
     path = Path(path)
     if not path.is_file():
-        raise DataError(f"no captions at {path}", remedy="check the recipe's data.texts")
+        raise DataError(f"no captions at {path}", remedy="check the paths in the recipe")
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         columns = [name for name in rows.fieldnames or () if re.fullmatch(r"caption(_\d+)?", name)]

@@ -70,8 +70,9 @@ def export_run(
 ) -> Path:
     """Write the averaged model of a run as a bundle at `destination`, with its scores and card.
 
-    Raises `DataError` without a run, the run of its text tower or its data, `BundleError` when a graph differs from the
-    network, `destination` is taken, or a window is asked for: the recipe has its own.
+    Raises `DataError` without a run, the run of its text tower or its data, `BundleError` when a
+    graph differs from the network, `destination` is taken, or a window is asked for: the recipe has
+    its own.
     """
     if window_s is not None:
         raise BundleError(

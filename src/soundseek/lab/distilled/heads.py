@@ -35,9 +35,8 @@ class AnchoredHead(nn.Module):
     @torch.no_grad()
     def scale_residual(self, factor: float) -> None:
         """Let the residual count `factor` times as much."""
-        last = self.residual[-1]
-        last.weight *= factor
-        last.bias *= factor
+        for parameter in self.residual[-1].parameters():
+            parameter.mul_(factor)
 
 
 def anchored(scores: Tensor, anchors: Tensor, residual: Tensor) -> Tensor:

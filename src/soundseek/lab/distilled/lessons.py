@@ -26,8 +26,8 @@ class Validation:
 
 @dataclass(frozen=True)
 class Lessons:
-    """`vectors` `[texts, dimension]` are the text teacher's, of the captions that `captioned` points
-    to; `anchors` `[classes, dimension]` place the class names."""
+    """`vectors` `[texts, dimension]` are the text teacher's, of the captions that `captioned`
+    points to; `anchors` `[classes, dimension]` place the class names."""
 
     samples: NDArray[np.int16]
     offsets: NDArray[np.int64]

@@ -38,9 +38,9 @@ def model_card(
     recipe of the text tower."""
     sizes = ", ".join(f"{part} {n / 1e6:.2f} M" for part, n in parameters.items())
     rows = "\n".join(f"| {s} | {n} | {licence} |" for s, licence, n in licences(clips))
-    labelled = [clip for clip in clips if clip.tier in recipe.data.tiers]
-    unlabelled = [clip for clip in clips if clip.tier not in recipe.data.tiers]
-    heard = f"{len(labelled)} clips, {_hours(labelled):.1f} hours"
+    labelled = [clip for clip in clips if clip.captions]
+    unlabelled = [clip for clip in clips if not clip.captions]
+    heard = f"{len(labelled)} clips with captions, {_hours(labelled):.1f} hours"
     if unlabelled:
         heard += (
             f", and without captions, for the teacher to judge, {len(unlabelled)} clips, "
@@ -48,19 +48,20 @@ def model_card(
         )
     windows = steps * recipe.optimiser.windows
     patches = windows * recipe.audio.window_patches
+    text_steps = words.table.steps + words.optimiser.steps
     return f"""# {name}
 
 {recipe.description}. Sound by the recipe `{recipe.name}`, seed {recipe.seed}: {steps} steps of
-{recipe.optimiser.windows} windows, {patches / 1e6:.1f} million patches of 0.96 s, in {hours:.2f} hours;
-text by the recipe `{words.name}`, seed {words.seed}, {words.optimiser.steps} steps.
+{recipe.optimiser.windows} windows, {patches / 1e6:.1f} million patches of 0.96 s, in
+{hours:.2f} hours; text by the recipe `{words.name}`, seed {words.seed}, {text_steps} steps.
 Sentences and sounds meet as unit vectors; their dot product is the similarity.
 
 - **Parameters**: {sizes}; all trained from random initialisation but for the vectors named below;
   kept in half precision.
 - **Sound**: 16 kHz, 64 log-mel bands, windows of {recipe.audio.window_patches * 0.96:.2f} s.
 - **Teachers, in training only**: YAMNet (Apache-2.0) for sound, all-MiniLM-L6-v2 (Apache-2.0) for
-  text. None of their weights is in this model; the vectors that MiniLM gives to YAMNet's class names
-  and to single words were the starting point of the class anchors and of the table of words.
+  text. None of their weights is in this model; the vectors that MiniLM gives to YAMNet's class
+  names and to single words were the starting point of the class anchors and of the table of words.
 - **Texts without sound**: {", ".join(words.data.captions) or "none"} (AudioCaps captions, MIT), and
   words, definitions and examples of WordNet.
 

@@ -130,14 +130,17 @@ class Planner:
         there = samples > 0
         windows = np.broadcast_to(np.arange(n)[:, None], clips.shape)
         parts = Parts(
-            *(values[there] for values in (windows, clips, starts, speeds, onsets, samples, levels))
+            window=windows[there],
+            clip=clips[there],
+            start=starts[there],
+            speed=speeds[there],
+            onset=onsets[there],
+            samples=samples[there],
+            level_db=levels[there],
         )
         whole = np.full(n, self.window_samples)
         ends = np.where(kind == 2, whole, (onsets + samples)[:, :2].max(1))
-        captioned, rows, groups = self._captioned(rng, kind, clips)
-        return Plan(
-            parts, ends, *self._changed(rng, n), captioned=captioned, rows=rows, groups=groups
-        )
+        return self._changed(rng, parts, ends, self._captioned(rng, kind, clips))
 
     def _clips(self, rng: np.random.Generator, shape: tuple[int, int]) -> _Ints:
         found = np.searchsorted(self._cumulative, rng.random(shape), side="right")
@@ -164,9 +167,11 @@ class Planner:
         collage = (kind == 2)[:, None]
         return np.where(collage, spread, onsets), np.where(collage, cuts, samples)
 
-    def _changed(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.generic], ...]:
-        """Level, filter, room and noise, in the order of `Plan`'s fields."""
-        augment = self.augment
+    def _changed(
+        self, rng: np.random.Generator, parts: Parts, ends: _Ints, texts: tuple[_Ints, _Ints, _Ints]
+    ) -> Plan:
+        """The whole plan: level, filter, room and noise beside what is there."""
+        augment, n = self.augment, len(ends)
         natural = rng.random(n) < augment.natural_level
         gain = np.where(
             natural,
@@ -182,7 +187,23 @@ class Planner:
         wet = rng.uniform(0.1, 1.0, n)
         noisy = rng.random(n) < augment.noise
         noise = np.where(noisy, rng.uniform(0.0, 40.0, n), np.inf)
-        return natural, gain, tilt, cut, curve, room, wet, noise, rng.uniform(0.0, 2.0, n)
+        captioned, rows, groups = texts
+        return Plan(
+            parts,
+            ends=ends,
+            natural=natural,
+            gain_db=gain,
+            tilt_db=tilt,
+            cut_band=cut,
+            curve_db=curve,
+            room_s=room,
+            wet=wet,
+            noise_db=noise,
+            noise_slope=rng.uniform(0.0, 2.0, n),
+            captioned=captioned,
+            rows=rows,
+            groups=groups,
+        )
 
     def _captioned(
         self, rng: np.random.Generator, kind: _Ints, clips: _Ints

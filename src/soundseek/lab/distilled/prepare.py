@@ -1,6 +1,6 @@
 """What training needs before its first step: decoded clips, texts, and the teachers' knowledge.
 
-All of it is cached in the run's cache folder and derived from the recipe alone.
+What takes long is kept in a cache folder; all of it is derived from the recipe alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from soundseek.audio.frontends import PRESETS
 from soundseek.errors import DataError
+from soundseek.lab.data.locking import folder_lock
 from soundseek.lab.data.manifest import Clip, read_clips_jsonl, select
 from soundseek.lab.data.texts import unique
 from soundseek.lab.data.waveforms import WaveformStore, open_store
@@ -41,10 +42,10 @@ def cache_of(recipe: Recipe, folder: RunFolder) -> Path:
 
 
 def training_clips(data: DataSection) -> list[Clip]:
-    """The clips trained on: of the tiers, with captions where these are good enough, then the
-    unlabelled ones, without.
+    """The clips trained on, those of the split train alone: of the tiers, with captions where these
+    are good enough, then the unlabelled ones, without.
 
-    Raises `DataError` where a tier has none, or none has captions.
+    Raises `DataError` where the tiers or an unlabelled folder have none, or none has captions.
     """
     folder = Path(data.folder)
     clips = select(read_clips_jsonl(folder / "clips.jsonl"), split="train", tiers=data.tiers)
@@ -63,7 +64,12 @@ def training_clips(data: DataSection) -> list[Clip]:
             remedy="lower data.min_caption_quality, or caption the clips",
         )
     for more in data.unlabelled:
-        unlabelled = read_clips_jsonl(Path(more) / "clips.jsonl")
+        unlabelled = select(read_clips_jsonl(Path(more) / "clips.jsonl"), split="train")
+        if not unlabelled:
+            raise DataError(
+                f"{more}: no clips of the split train",
+                remedy="take the folder out of data.unlabelled",
+            )
         clips += [replace(clip, captions=()) for clip in unlabelled]
     return clips
 
@@ -114,7 +120,7 @@ def prepare(recipe: Recipe, cache: Path, say: Callable[[str], None]) -> Lessons:
     say("fitting the sound teacher to the captions")
     ids = {group: i for i, group in enumerate(sorted({clip.group for clip in clips}))}
     groups = [ids[clip.group] for clip in clips]
-    rows = [[where[caption] for caption in clip.captions] for clip in clips]
+    rows = [[where[caption] for caption in clip.captions if caption] for clip in clips]
     caption_vectors = [torch.from_numpy(vectors[own_rows]) for own_rows in rows]
     teacher = fit_teacher(
         heard, caption_vectors, np.array(groups), anchors, TeacherFit(), seed=recipe.seed
@@ -169,9 +175,12 @@ def _text_vectors(texts: Sequence[str], cache: Path) -> NDArray[np.float32]:
     identity = hashlib.sha256("\n".join(texts).encode()).hexdigest()[:12]
     path = cache / f"texts-{identity}.npy"
     if not path.exists():
-        vectors = MiniLm().encode(list(texts))
-        draft = path.with_suffix(".partial.npy")
-        np.save(draft, vectors)
-        draft.rename(path)
+        # Several runs may share the folder: the first of them reads, the others wait for it.
+        with folder_lock(cache, f"{path.stem}.lock", wait=True):
+            if not path.exists():
+                vectors = MiniLm().encode(list(texts))
+                draft = path.with_suffix(".partial.npy")
+                np.save(draft, vectors)
+                draft.rename(path)
     stored: NDArray[np.float32] = np.load(path)
     return stored

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from soundseek.errors import DataError
 from soundseek.lab.audio_encoders.mobile import MobileNet
-from soundseek.lab.devices import device_of
+from soundseek.lab.devices import check_devices, device_of
 from soundseek.lab.distilled.build import build_tower, window_and_hop
 from soundseek.lab.distilled.lessons import Lessons
 from soundseek.lab.distilled.plans import Plan, Planner
@@ -42,12 +42,14 @@ def train(
     """Train, or resume what stands in `run_folder`; returns the checkpoint's path.
 
     The folder gets recipe.json, metrics.csv, validation.csv and last.pt. Raises `RecipeError` if
-    it holds a run of another recipe.
+    it holds a run of another recipe and where the device is not there, `DataError` for missing data
+    and where the loss is no number.
     """
     folder = RunFolder.claim(run_folder, recipe)
     write_environment(folder.path)
     if recipe.run.threads is not None:
         torch.set_num_threads(recipe.run.threads)
+    check_devices(recipe.run.device, 1, "bf16")
     made = train_on(prepare(recipe, cache_of(recipe, folder), say), recipe, folder, say, watch)
     tell_report(folder.path, say)
     return made
@@ -137,7 +139,8 @@ class Training:
         return self.folder.checkpoint
 
     def learn(self, plan: Plan) -> dict[str, Tensor]:
-        """One step, its loss and terms. Dropout draws from (seed, step), so that a resumed run draws the same."""
+        """One step, its loss and terms. Dropout draws from (seed, step), so that a resumed run
+        draws the same."""
         seed = self.recipe.seed * 1_000_003 + self.step
         torch.manual_seed(seed)
         self.trained.train()
@@ -207,10 +210,10 @@ class Training:
         """Means of what was noted since the last time. Not looked at step by step: a GPU would
         have to wait for it. Raises `DataError` where a loss is no number."""
         losses = torch.stack([noted["loss"] for noted in since]).tolist()
-        for back, loss in enumerate(reversed(losses)):
+        for step, loss in enumerate(losses, start=self.step - len(losses) + 1):
             if not math.isfinite(loss):
                 raise DataError(
-                    f"the loss is {loss} at step {self.step - back}",
+                    f"the loss is {loss} at step {step}",
                     remedy="lower optimiser.learning_rate; the last checkpoint is kept",
                 )
         means = {"loss": sum(losses) / len(losses)}
@@ -270,7 +273,7 @@ def _avoid_group_by_group(encoder: MobileNet) -> None:
     """cuDNN runs depthwise convolutions over maps smaller than their kernel group by group, with
     thousands of launches a step, where memory is in the order of channels; PyTorch's own kernel,
     chosen for the other order, takes one."""
-    for block in encoder.body[-3:-1]:
+    for block in list(encoder.body)[-3:-1]:
         for layer in block.modules():
             if isinstance(layer, nn.Conv2d) and layer.groups > 1:
                 layer.register_forward_pre_hook(lambda _, inputs: inputs[0].contiguous())

@@ -91,7 +91,7 @@ class OptimiserSection(Section):
 
 class TableSection(Section):
     """The first `steps` of a training, in which the blocks are left out: the tokens' vectors learn
-    by their mean alone, some thirty times as fast. Warm-up and cosine are its own."""
+    by their mean alone, some fifteen times as fast. Warm-up and cosine are its own."""
 
     steps: int = Field(default=0, ge=0)
     learning_rate: float = Field(default=0.003, gt=0)

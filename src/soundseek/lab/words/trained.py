@@ -65,16 +65,21 @@ def load_words(run_folder: Path) -> Words:
     Raises `DataError` when the folder holds no such run, or no checkpoint yet.
     """
     run = RunFolder(run_folder)
+    remedy = f"train a text tower first: soundseek train soundseek/words --out {run_folder}"
+    if not run.exists():
+        raise DataError(f"no run in {run_folder}, where the text tower should be", remedy=remedy)
     document = run.document()
     if document["system"] != "words":
         raise DataError(
             f"{run_folder} holds a run of the system {document['system']}, not of words",
-            remedy="train a text tower first: soundseek train soundseek/words",
+            remedy="name the folder of a text tower as `words` in the recipe, or train one: "
+            "soundseek train soundseek/words",
         )
     saved = run.saved()
     if saved is None:
         raise DataError(
-            f"{run_folder} has no checkpoint yet", remedy="train further: soundseek train RECIPE"
+            f"{run_folder} has no checkpoint yet",
+            remedy=f"train further: soundseek train {document['name']} --out {run_folder}",
         )
     recipe = WordsRecipe.model_validate(document)
     dimension = len(saved["average"]["head.projection.bias"])
