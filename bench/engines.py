@@ -81,11 +81,13 @@ def main() -> None:
     test = _some(select(clips, **RETRIEVAL["test"]), options.limit)
     labelled = _some(select(clips, **ZERO_SHOT["urbansound8k_fold10"]), options.limit)
     learnt = _some(select(clips, split="train", tiers=("free",), min_quality=1), CALIBRATED)
+    if options.parts == ["text"]:
+        labelled, learnt = [], []
     print(f"{bundle.name}; load of the machine {_load()}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         sounds = sound_kinds(bundle, options.run, learnt, Path(folder))
-        texts = text_kinds(bundle, options.run, Path(folder))
         if options.parts != ["indexing"]:
+            texts = text_kinds(bundle, options.run, Path(folder))
             scored = Scored(bundle, test, labelled, sounds[0], texts[0])
         if "sound" in options.parts:
             scored.print_sounds(sounds, options.rounds, Path(folder))

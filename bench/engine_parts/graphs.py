@@ -27,7 +27,7 @@ CALIBRATION_BATCH = 4
 def sound_kinds(
     bundle: Bundle, run: Path | None, learnt: Sequence[Clip], folder: Path
 ) -> list[Kind]:
-    """float32 first; `learnt` are clips to calibrate on."""
+    """float32 first; `learnt` are clips to calibrate on, without any there is no int8."""
     shipped = bundle.folder / AUDIO_FILE
     whole = folded(shipped, folder / "audio-32.onnx")
     if run is not None:
@@ -39,6 +39,17 @@ def sound_kinds(
         whole.write_bytes(audio_graph(tower, n_frames(audio.window_samples, audio.frontend)))
     half = _halved(whole, folder / "audio-16.onnx")
     kinds = [Kind("float32", whole), Kind("float16 kept", half)]
+    if learnt:
+        kinds += _static(bundle, whole, learnt, folder)
+    if has_openvino():
+        quantised = [kind for kind in kinds if kind.name in list(INT8)[:2]]
+        kinds.append(Kind("OpenVINO, float32", half, "openvino"))
+        kinds.append(Kind("OpenVINO, bfloat16", half, "openvino", "bf16"))
+        kinds += [Kind(f"OpenVINO, {k.name}", k.path, "openvino") for k in quantised]
+    return kinds
+
+
+def _static(bundle: Bundle, whole: Path, learnt: Sequence[Clip], folder: Path) -> list[Kind]:
     windows = stacked(tapped_sounds(bundle, learnt))
     batches = [
         {name: values[at : at + CALIBRATION_BATCH] for name, values in windows.items()}
@@ -47,15 +58,10 @@ def sound_kinds(
     # A shuffle, so that a part of them would do as well.
     batches = [batches[at] for at in np.random.default_rng(0).permutation(len(batches))[:100]]
     flat = folded(whole, folder / "audio-flat.onnx")
-    for number, (name, choice) in enumerate(INT8.items()):
-        path = static_int8(flat, folder / f"audio-8-{number}.onnx", batches, choice)
-        kinds.append(Kind(name, path))
-    if has_openvino():
-        quantised = [kind for kind in kinds if kind.name in list(INT8)[:2]]
-        kinds.append(Kind("OpenVINO, float32", half, "openvino"))
-        kinds.append(Kind("OpenVINO, bfloat16", half, "openvino", "bf16"))
-        kinds += [Kind(f"OpenVINO, {k.name}", k.path, "openvino") for k in quantised]
-    return kinds
+    return [
+        Kind(name, static_int8(flat, folder / f"audio-8-{number}.onnx", batches, choice))
+        for number, (name, choice) in enumerate(INT8.items())
+    ]
 
 
 def text_kinds(bundle: Bundle, run: Path | None, folder: Path) -> list[Kind]:
