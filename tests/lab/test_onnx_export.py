@@ -179,3 +179,32 @@ def test_weights_are_kept_as_halves_where_that_is_possible() -> None:
     (exact,), (rough,) = (session(graph).run(None, {"x": x.numpy()}) for graph in (whole, half))
     difference = np.abs(rough - exact).max()
     assert 0 < difference < 0.01 * np.abs(exact).max()
+
+
+def test_tables_of_rows_stay_halved_when_the_graph_is_opened() -> None:
+    class Words(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = torch.nn.Embedding(500, 16)
+            self.layer = torch.nn.Linear(16, 300)
+
+        def forward(self, ids: torch.Tensor) -> torch.Tensor:
+            return self.layer(self.table(ids).mean(dim=1))
+
+    network = Words().eval()
+    ids = torch.arange(12).reshape(3, 4)
+    batch = torch.export.Dim("batch", min=1, max=64)
+    whole = exported(network, {"ids": ids}, {"ids": {0: batch}}, [{"ids": ids[:1]}])
+    half = with_half_weights(whole)
+
+    graph = onnx.load_from_string(half).graph
+    onnx.checker.check_model(half)
+    (table,) = [one for one in graph.initializer if list(one.dims) == [500, 16]]
+    assert table.data_type == onnx.TensorProto.FLOAT16
+    (lookup,) = [node for node in graph.node if table.name in node.input]
+    assert lookup.op_type == "Gather", "the whole table would be turned into float32"
+    rounded = {name: value.half().float() for name, value in network.state_dict().items()}
+    rounded["layer.bias"] = network.layer.bias  # too small to be worth it
+    network.load_state_dict(rounded)
+    with torch.no_grad():
+        check_graph(half, {"ids": ids.numpy()}, network(ids).numpy(), tolerance=1e-6)

@@ -101,12 +101,17 @@ def with_half_weights(graph: bytes, *, least: int = 4096) -> bytes:
     """The graph with weights of `least` values or more kept as float16, and turned into float32
     when it is opened: half the size, and the same arithmetic on weights that are rounded.
 
-    Weights with a value beyond float16 stay as they are.
+    Tables of which rows are looked up, such as word vectors, stay float16 in memory too: their rows
+    become float32 as they are found. Weights with a value beyond float16 stay as they are.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
     model = onnx.load_from_string(graph)
+    readers: dict[str, list[Any]] = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
     casts = []
     for tensor in model.graph.initializer:
         if tensor.data_type != TensorProto.FLOAT or int(np.prod(tensor.dims)) < least:
@@ -116,10 +121,26 @@ def with_half_weights(graph: bytes, *, least: int = 4096) -> bytes:
             continue
         name, stored = tensor.name, f"{tensor.name}_half"
         tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), stored))
+        uses = readers.get(name, [])
+        if uses and all(node.op_type == "Gather" and node.input[0] == name for node in uses):
+            _cast_what_is_found(model.graph, uses, stored)
+            continue
         casts.append(helper.make_node("Cast", [stored], [name], to=TensorProto.FLOAT))
     for node in reversed(casts):
         model.graph.node.insert(0, node)
     return bytes(model.SerializeToString())
+
+
+def _cast_what_is_found(graph: Any, lookups: Sequence[Any], table: str) -> None:
+    """Let the lookups read `table`, of float16, and make what they find float32."""
+    from onnx import TensorProto, helper
+
+    for node in lookups:
+        (found,) = node.output
+        rows = f"{found}_half"
+        node.input[0], node.output[0] = table, rows
+        cast = helper.make_node("Cast", [rows], [found], to=TensorProto.FLOAT)
+        graph.node.insert(list(graph.node).index(node) + 1, cast)
 
 
 def _traced(
