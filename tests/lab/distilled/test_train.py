@@ -417,3 +417,15 @@ def test_a_run_of_the_first_edition_is_refused(
     (tmp_path / "recipe.json").write_text(json.dumps(document), encoding="utf-8")
     with pytest.raises(RecipeError, match="text: unknown key"):
         trained.load_trained(tmp_path)
+
+
+def test_a_run_that_another_machine_sent_back_is_not_trained_further(
+    finished: Path, recipe: Recipe, tmp_path: Path
+) -> None:
+    state = checkpoint(finished)
+    folder = run_folder.RunFolder.claim(tmp_path, recipe)
+    folder.save(
+        {name: state[name] for name in ("step", "seconds", "average", "anchors", "teacher")}
+    )
+    with pytest.raises(DataError, match=r"sent back.*not be trained further\n.*--out"):
+        train.train(recipe, tmp_path, silent)

@@ -261,6 +261,12 @@ class Training:
         )
 
     def _resume(self, saved: dict[str, Any]) -> None:
+        if "trained" not in saved:
+            raise DataError(
+                f"{self.folder.path} holds what another machine sent back: it can be exported, but "
+                "not be trained further",
+                remedy="choose another --out to train anew",
+            )
         self.trained.load_state_dict(saved["trained"])
         self.average.load_state_dict(saved["average"])
         self.optimiser.load_state_dict(saved["optimiser"])
