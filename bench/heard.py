@@ -10,7 +10,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,10 +26,6 @@ from soundseek.library.vectors import WindowTable
 
 Floats = NDArray[np.float32]
 
-SETS: dict[str, dict[str, Any]] = {
-    **RETRIEVAL,
-    "generated": {"sources": ("generated",), "min_quality": 1},
-}
 _TEXTS_AT_ONCE = 256
 
 
@@ -60,12 +55,12 @@ class HeardSet:
 
 
 def heard_sets(
-    bundle: Bundle, data: Path, names: Sequence[str] = tuple(SETS), cache: Path | None = None
+    bundle: Bundle, data: Path, names: Sequence[str] = tuple(RETRIEVAL), cache: Path | None = None
 ) -> dict[str, HeardSet]:
     """The sets of `data` (a folder with clips.jsonl) by name; clips that cannot be read are left
     out."""
     listed = read_clips_jsonl(data / "clips.jsonl")
-    chosen = {name: select(listed, **SETS[name]) for name in names}
+    chosen = {name: select(listed, **RETRIEVAL[name]) for name in names}
     wanted = {clip.id: clip for clips in chosen.values() for clip in clips}
     windows = _windows(bundle, list(wanted.values()), cache)
     return {name: _heard(bundle, name, clips, windows) for name, clips in chosen.items()}

@@ -12,9 +12,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
-from soundseek.lab.distilled.packed import write_facts, write_sounds
+from soundseek.lab.distilled.packed import write_pack
 from soundseek.lab.distilled.prepare import prepare, training_clips
 from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.systems import load_recipe
@@ -33,15 +31,10 @@ def main() -> None:
     cache = options.cache or options.out.parent / "cache"
     cache.mkdir(parents=True, exist_ok=True)
     lessons = prepare(recipe, cache, print)
-    write_facts(lessons, options.out)
-    with_captions = len(training_clips(recipe.data.model_copy(update={"unlabelled": ()})))
-    border = int(lessons.offsets[with_captions])
-    samples = np.asarray(lessons.samples)
-    write_sounds(samples[:border], options.out, bit_rate=options.bit_rate)
-    write_sounds(samples[border:], options.out, bit_rate=options.bit_rate, prefix="made")
-    (options.out / "border.txt").write_text(f"{border} {len(samples)}\n", encoding="utf-8")
+    labelled = len(training_clips(recipe.data.model_copy(update={"unlabelled": ()})))
+    write_pack(lessons, options.out, labelled=labelled, bit_rate=options.bit_rate)
     size = sum(path.stat().st_size for path in options.out.iterdir())
-    print(f"{len(samples) / 16_000 / 3600:.2f} h, {size / 1e6:.1f} MB in {options.out}")
+    print(f"{len(lessons.samples) / 16_000 / 3600:.2f} h, {size / 1e6:.1f} MB in {options.out}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python bench/model/throughput.py PACK [--windows 256 384] [--seconds 8] [key=value …]
 
-The time of a step is broken down: making windows, teacher, student with its step.
+Drawing the plan of a step and making its windows are timed alone, too.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import torch
+from train_packed import wait
 
-from soundseek.lab.distilled.packed import read_facts, read_sounds
+from soundseek.lab.distilled.packed import read_pack
 from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.distilled.train import Training
 from soundseek.lab.run_folder import RunFolder
@@ -32,13 +32,7 @@ def main() -> None:
     options = parser.parse_intermixed_args()
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
-    border, _ = map(int, (options.pack / "border.txt").read_text().split())
-    lessons = read_facts(options.pack)
-    lessons = replace(
-        lessons,
-        samples=read_sounds(options.pack, border),
-        offsets=lessons.offsets.clip(max=border),
-    )
+    lessons = read_pack(options.pack, made=False)
     for windows in options.windows:
         changes = [*options.overrides, f"optimiser.windows={windows}"]
         recipe = load_recipe("soundseek/mini", overrides=changes)
@@ -49,14 +43,14 @@ def main() -> None:
             for step in range(1, 6):
                 training.step = step
                 training.learn(training.planner.draw(step, windows))
-            _wait()
+            wait()
             warm, began, step = time.monotonic() - began, time.monotonic(), 5
             while time.monotonic() - began < options.seconds:
                 for _ in range(10):
                     step += 1
                     training.step = step
                     training.learn(training.planner.draw(step, windows))
-                _wait()
+                wait()
             each = (time.monotonic() - began) / (step - 5)
             parts = _parts(training, windows)
         print(
@@ -74,18 +68,13 @@ def _parts(training: Training, windows: int) -> str:
         lambda: training.planner.draw(1, windows),
         lambda: training.renderer(plan, 1),
     ):
-        _wait()
+        wait()
         began = time.monotonic()
         for _ in range(5):
             work()
-        _wait()
+        wait()
         times.append((time.monotonic() - began) / 5 * 1000)
     return f"plan {times[0]:.1f} ms, windows {times[1]:.1f} ms"
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 if __name__ == "__main__":

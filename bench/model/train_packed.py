@@ -1,8 +1,8 @@
 """Train the audio tower of an embedded model on a pack, on whatever device is there.
 
-    python bench/model/train_packed.py PACK… --out RUN [key=value …]
+    python bench/model/train_packed.py PACK --out RUN [--minutes M] [key=value …]
 
-Several folders may hold the pieces of one pack. RUN is what `soundseek train soundseek/mini` would
+RUN is what `soundseek train soundseek/mini` would
 leave, but for the figures of validation; RUN/average.pt has the averaged weights alone, in half
 precision, and bench/model/unpack_run.py makes a run of them that can be exported.
 """
@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from soundseek.lab.distilled.lessons import Lessons
-from soundseek.lab.distilled.packed import read_facts, read_sounds
+from soundseek.lab.distilled.packed import read_pack
 from soundseek.lab.distilled.recipe import Recipe
 from soundseek.lab.distilled.train import Training, train_on
 from soundseek.lab.run_folder import RunFolder
@@ -40,17 +38,7 @@ def main() -> None:
     recipe = load_recipe("soundseek/mini", overrides=options.overrides)
     assert isinstance(recipe, Recipe)
     began = time.monotonic()
-    lessons = read_facts(options.pack)
-    border, total = map(int, (options.pack / "border.txt").read_text().split())
-    samples = read_sounds(options.pack, border)
-    offsets = lessons.offsets
-    if options.without_made:
-        offsets = np.minimum(offsets, border)
-    else:
-        samples = np.concatenate(
-            [samples, read_sounds(options.pack, total - border, prefix="made")]
-        )
-    lessons = replace(lessons, samples=samples, offsets=offsets)
+    lessons = read_pack(options.pack, made=not options.without_made)
     print(f"unpacked in {time.monotonic() - began:.1f} s", flush=True)
     if options.minutes is not None:
         recipe = _fitting(recipe, lessons, 60 * options.minutes - (time.monotonic() - began))
@@ -66,11 +54,11 @@ def _fitting(recipe: Recipe, lessons: Lessons, seconds: float) -> Recipe:
         training = Training(recipe, lessons, RunFolder.claim(Path(folder), recipe))
         for step in range(60):
             if step == 10:
-                _wait()
+                wait()
                 warm = time.monotonic()
             training.step = step + 1
             training.learn(training.planner.draw(step + 1, recipe.optimiser.windows))
-        _wait()
+        wait()
     each = (time.monotonic() - warm) / 50
     steps = int(0.95 * (seconds - (time.monotonic() - began)) / each)
     print(f"{each * 1000:.1f} ms a step: {steps} steps", flush=True)
@@ -78,7 +66,8 @@ def _fitting(recipe: Recipe, lessons: Lessons, seconds: float) -> Recipe:
     return recipe.model_copy(update={"optimiser": optimiser})
 
 
-def _wait() -> None:
+def wait() -> None:
+    """For what the GPU has been given to do, before the clock is read."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

@@ -9,6 +9,24 @@ import torch
 from torch import Tensor, nn
 
 
+def towards(step: int, decay: float) -> float:
+    """How far the mean moves towards the weights after `step` (from 1)."""
+    return 1.0 - min(decay, (1 + step) / (10 + step))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, model: nn.Module, step: int, decay: float) -> None:
+    """Move a copy of the model towards it, as `WeightAverage` does; what is no floating-point value
+    becomes as the model has it."""
+    mine, theirs = average.state_dict(), model.state_dict()
+    floats = [name for name, value in mine.items() if value.is_floating_point()]
+    torch._foreach_lerp_(
+        [mine[name] for name in floats], [theirs[name] for name in floats], towards(step, decay)
+    )
+    for name in mine.keys() - set(floats):
+        mine[name].copy_(theirs[name])
+
+
 class WeightAverage:
     """Mean of the floating-point state of `model`, norms' statistics included; everything else is
     as the model has it.
@@ -26,9 +44,10 @@ class WeightAverage:
     @torch.no_grad()
     def update(self, step: int) -> None:
         """Take in the weights after `step` (from 1)."""
-        towards = 1.0 - min(self.decay, (1 + step) / (10 + step))
         state = self._state()
-        torch._foreach_lerp_(list(self.mean.values()), list(state.values()), towards)
+        torch._foreach_lerp_(
+            list(self.mean.values()), list(state.values()), towards(step, self.decay)
+        )
 
     @contextmanager
     def applied(self) -> Iterator[None]:

@@ -12,6 +12,7 @@ from soundseek.lab.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from soundseek.lab.distilled.recipe import Recipe
+    from soundseek.lab.recipe_files import RecipeBase
     from soundseek.lab.retrieval.caption_match import CaptionMatchRecipe
 
 Say = Callable[[str], None]
@@ -45,7 +46,7 @@ def rehearse_distilled(
     from soundseek.lab.devices import check_devices
     from soundseek.lab.teachers.yamnet import load_yamnet
 
-    problems, checked = _begun(recipe, run_folder), []
+    problems, checked = begun(recipe, run_folder), []
     folder = Path(recipe.data.folder)
     with problems.collecting("data.folder"):
         clips = read_clips_jsonl(folder / "clips.jsonl")
@@ -87,7 +88,7 @@ def rehearse_caption_match(
     from soundseek.lab.retrieval.caption_match import comparison_of
     from soundseek.lab.retrieval.clips import test_clips
 
-    problems, checked = _begun(recipe, run_folder), []
+    problems, checked = begun(recipe, run_folder), []
     clips, written = [], None
     with problems.collecting("data.test"):
         clips = test_clips(recipe.data, say)
@@ -121,7 +122,8 @@ _UNTRIED = (
 _NOTHING_LEARNT = ("nothing is trained: no step was made, and there is no estimate",)
 
 
-def _begun(recipe: Recipe | CaptionMatchRecipe, run_folder: Path | None) -> Problems:
+def begun(recipe: RecipeBase, run_folder: Path | None) -> Problems:
+    """Problems to be filled; the first is a run folder of another recipe."""
     problems = Problems()
     if run_folder is not None:
         with problems.collecting("--out"):

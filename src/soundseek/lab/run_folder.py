@@ -84,6 +84,10 @@ class RunFolder:
         """What is derived from the data; can be deleted at any time."""
         return self.path / "cache"
 
+    def cache_for(self, setting: str | None) -> Path:
+        """Where the run keeps it: a recipe's `run.cache`, or its own folder without one."""
+        return Path(setting) if setting else self.cache
+
     @property
     def checkpoint(self) -> Path:
         return self.path / CHECKPOINT

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,14 @@ import torch
 
 from soundseek.errors import DataError
 from soundseek.lab.distilled.lessons import Lessons
-from soundseek.lab.distilled.packed import read_facts, read_sounds, write_facts, write_sounds
+from soundseek.lab.distilled.packed import (
+    read_facts,
+    read_pack,
+    read_sounds,
+    write_facts,
+    write_pack,
+    write_sounds,
+)
 from soundseek.lab.distilled.plans import Captioned
 from soundseek.lab.teachers.anchored import AnchoredTeacher
 from soundseek.lab.teachers.yamnet import Yamnet
@@ -83,3 +91,23 @@ def test_facts_come_back_within_their_rounding(lessons: Lessons, tmp_path: Path)
 def test_a_folder_without_lessons_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no lessons in"):
         read_facts(tmp_path)
+
+
+def test_a_pack_comes_back_with_and_without_its_made_sounds(
+    lessons: Lessons, tmp_path: Path
+) -> None:
+    t = np.arange(3 * 16_000) / 16_000
+    samples = (9000 * np.sin(2 * np.pi * 440 * t)).astype(np.int16)
+    offsets = np.array([0, 16_000, 32_000, 48_000])
+    write_pack(
+        replace(lessons, samples=samples, offsets=offsets),
+        tmp_path,
+        labelled=2,
+        bit_rate=24_000,
+    )
+    whole, labelled = read_pack(tmp_path), read_pack(tmp_path, made=False)
+    assert whole.offsets.tolist() == offsets.tolist()
+    assert len(whole.samples) == 48_000
+    assert labelled.offsets.tolist() == [0, 16_000, 32_000, 32_000]
+    assert len(labelled.samples) == 32_000
+    assert np.array_equal(labelled.samples, whole.samples[:32_000])

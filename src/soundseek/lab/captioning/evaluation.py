@@ -15,6 +15,7 @@ from soundseek.lab.devices import device_of
 from soundseek.lab.retrieval.clips import test_clips
 from soundseek.lab.retrieval.recipe import Source
 from soundseek.lab.run_captions import RunCaptions, read_run_captions
+from soundseek.lab.run_folder import RunFolder
 
 Say = Callable[[str], None]
 
@@ -40,7 +41,7 @@ def run_captions(
     recipe = trained.recipe
     model = trained.model.to(device_of("cpu" if recipe.run.device == "cpu" else "auto"))
     clips = _clips(trained, run_folder, say, sources, part)
-    cache = Path(recipe.run.cache) if recipe.run.cache else run_folder / "cache"
+    cache = RunFolder(run_folder).cache_for(recipe.run.cache)
     prepared = prepare_part(part, clips, recipe, model, cache, say)
     described = captions_of(model, prepared, recipe.decoding, say)
     return RunCaptions(

@@ -89,7 +89,7 @@ def export_run(
     }
     scores: dict[str, Any] = {}
     if clips.test:
-        cache = RunFolder(run_folder).cache if recipe.run.cache is None else Path(recipe.run.cache)
+        cache = RunFolder(run_folder).cache_for(recipe.run.cache)
         part = prepare_part("test", clips.test, recipe, model, cache, say)
         with tempfile.TemporaryDirectory() as folder:
             draft = write_captioner(

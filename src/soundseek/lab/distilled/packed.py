@@ -8,6 +8,7 @@ costs little; clips that are only measured on stay behind.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from soundseek.lab.teachers.anchored import AnchoredTeacher
 from soundseek.lab.teachers.yamnet import Yamnet
 
 _FACTS = "facts.npz"
+_SOUNDS, _MADE = "sounds", "made"
+_BORDER = "border.txt"
 _PIECE_S = 300
 _RATE = PRESETS["yamnet_16k"].sample_rate
 # Opus decoders give back what was encoded and a little more; some eat a few samples of the end.
@@ -30,7 +33,7 @@ _MOST_LOST = 0.02
 
 
 def write_sounds(
-    samples: NDArray[np.int16], folder: Path, *, bit_rate: int, prefix: str = "sounds"
+    samples: NDArray[np.int16], folder: Path, *, bit_rate: int, prefix: str = _SOUNDS
 ) -> None:
     """Write 16 kHz samples as pieces of five minutes. Needs PyAV (the extra `video`)."""
     import av
@@ -49,7 +52,7 @@ def write_sounds(
                 file.mux(packet)
 
 
-def read_sounds(folder: Path, total: int, *, prefix: str = "sounds") -> NDArray[np.int16]:
+def read_sounds(folder: Path, total: int, *, prefix: str = _SOUNDS) -> NDArray[np.int16]:
     """The `total` samples of all pieces, decoded in parallel.
 
     Raises `DataError` where pieces are missing.
@@ -71,6 +74,31 @@ def read_sounds(folder: Path, total: int, *, prefix: str = "sounds") -> NDArray[
     with ThreadPoolExecutor() as pool:
         list(pool.map(decode, range(len(paths))))
     return samples
+
+
+def write_pack(lessons: Lessons, folder: Path, *, labelled: int, bit_rate: int) -> None:
+    """Write facts and sounds; those of the first `labelled` clips apart from the made ones behind
+    them, so that they can be carried in two journeys."""
+    write_facts(lessons, folder)
+    border = int(lessons.offsets[labelled])
+    samples = np.asarray(lessons.samples)
+    write_sounds(samples[:border], folder, bit_rate=bit_rate)
+    write_sounds(samples[border:], folder, bit_rate=bit_rate, prefix=_MADE)
+    (folder / _BORDER).write_text(f"{border} {len(samples)}\n", encoding="utf-8")
+
+
+def read_pack(folder: Path, *, made: bool = True) -> Lessons:
+    """What `write_pack` wrote; without the `made` sounds if they are not wanted.
+
+    Raises `DataError` where something is missing.
+    """
+    lessons = read_facts(folder)
+    border, total = map(int, (folder / _BORDER).read_text(encoding="utf-8").split())
+    samples = read_sounds(folder, border)
+    if not made:
+        return replace(lessons, samples=samples, offsets=lessons.offsets.clip(max=border))
+    more = read_sounds(folder, total - border, prefix=_MADE)
+    return replace(lessons, samples=np.concatenate([samples, more]))
 
 
 def write_facts(lessons: Lessons, folder: Path) -> None:

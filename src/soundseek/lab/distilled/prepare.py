@@ -36,7 +36,7 @@ _LEAST_TAIL = 0.25  # of a patch: a shorter tail of a clip is not given to the t
 
 def cache_of(recipe: Recipe, folder: RunFolder) -> Path:
     """Where a run keeps what is derived from its data; it is made if it is not there."""
-    cache = folder.cache if recipe.run.cache is None else Path(recipe.run.cache)
+    cache = folder.cache_for(recipe.run.cache)
     cache.mkdir(parents=True, exist_ok=True)
     return cache
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from soundseek.errors import DataError
 from soundseek.lab.audio_encoders.mobile import MobileNet
+from soundseek.lab.averaging import follow
 from soundseek.lab.devices import check_devices, device_of
 from soundseek.lab.distilled.build import build_tower, window_and_hop
 from soundseek.lab.distilled.lessons import Lessons
@@ -28,6 +29,7 @@ from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Validation, Watch
 from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
+from soundseek.lab.training.schedules import warmed_cosine
 
 _TERMS = tuple(ObjectiveSection.model_fields)
 
@@ -144,16 +146,20 @@ class Training:
         seed = self.recipe.seed * 1_000_003 + self.step
         torch.manual_seed(seed)
         self.trained.train()
+        settings = self.recipe.optimiser
+        rate = settings.learning_rate * warmed_cosine(
+            self.step, settings.warmup_steps, settings.steps
+        )
         for group in self.optimiser.param_groups:
-            group["lr"] = group["peak"] * self._rate()
+            group["lr"] = rate
         terms = self._terms(plan, seed)
         weights = self.recipe.objective.model_dump()
         loss = torch.stack([weights[name] * value for name, value in terms.items()]).sum()
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.trained.parameters(), self.recipe.optimiser.clip_norm)
+        nn.utils.clip_grad_norm_(self.trained.parameters(), settings.clip_norm)
         self.optimiser.step()
-        self._follow()
+        follow(self.average, self.tower, self.step, settings.ema)
         return {"loss": loss.detach()} | {name: value.detach() for name, value in terms.items()}
 
     def _terms(self, plan: Plan, seed: int) -> dict[str, Tensor]:
@@ -182,29 +188,9 @@ class Training:
         for decays in (True, False):
             chosen = [p for p in self.trained.parameters() if (p.ndim > 1) == decays]
             decay = settings.weight_decay if decays else 0.0
-            groups.append({"params": chosen, "peak": settings.learning_rate, "weight_decay": decay})
+            groups.append({"params": chosen, "weight_decay": decay})
         fused = self.device.type == "cuda"
         return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
-
-    def _rate(self) -> float:
-        """Linear warm-up, then a cosine down to 1 % of the peak."""
-        settings = self.recipe.optimiser
-        if self.step <= settings.warmup_steps:
-            return self.step / max(1, settings.warmup_steps)
-        done = (self.step - settings.warmup_steps) / max(1, settings.steps - settings.warmup_steps)
-        return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """The average follows the model, quickly at first."""
-        decay = min(self.recipe.optimiser.ema, (1.0 + self.step) / (10.0 + self.step))
-        theirs, mine = self.tower.state_dict(), self.average.state_dict()
-        floats = [name for name, value in mine.items() if value.dtype.is_floating_point]
-        torch._foreach_lerp_(
-            [mine[name] for name in floats], [theirs[name] for name in floats], 1.0 - decay
-        )
-        for name in mine.keys() - set(floats):
-            mine[name].copy_(theirs[name])
 
     def _means(self, since: list[dict[str, Tensor]]) -> dict[str, float]:
         """Means of what was noted since the last time. Not looked at step by step: a GPU would

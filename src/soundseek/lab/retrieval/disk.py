@@ -34,7 +34,7 @@ def disk_needs(
     told.
     """
     out = Path() if run_folder is None else run_folder
-    cache = Path(run.cache) if run.cache else RunFolder(out).cache
+    cache = RunFolder(out).cache_for(run.cache)
     needs = []
     if decoded is not None:
         needs.append(_need("decoded sounds", cache, _to_decode(decoded, cache)))

@@ -98,7 +98,7 @@ def export_run(
             f"See MODEL_CARD.md, section {ATTRIBUTION}." if has_authors(trained_on) else "",
         ),
     )
-    cache = Path(recipe.run.cache) if recipe.run.cache else RunFolder(run_folder).cache
+    cache = RunFolder(run_folder).cache_for(recipe.run.cache)
     return write_scored(
         destination,
         manifest,

@@ -71,7 +71,7 @@ class _Training:
     ) -> None:
         self.recipe, self.folder, self.say, self.watch = recipe, folder, say, watch
         self.fabric = fabric
-        self.cache = Path(recipe.run.cache) if recipe.run.cache else folder.cache
+        self.cache = folder.cache_for(recipe.run.cache)
         self.stages = list(recipe.plain_stages())
         self._sets: dict[str, ClipSets] = {}
         self._parts: dict[tuple[str, ...], Part] = {}

@@ -8,6 +8,15 @@ from dataclasses import dataclass
 from soundseek.lab.training.settings import Schedule
 
 
+def warmed_cosine(step: int, warmup: int, steps: int) -> float:
+    """The factor at `step` (from 1) of `steps`: a straight rise over `warmup`, then a cosine down
+    to 1 % of the peak."""
+    if step <= warmup:
+        return step / max(1, warmup)
+    done = (step - warmup) / max(1, steps - warmup)
+    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+
 @dataclass
 class Rate:
     """Learning rate as a factor on the peak.

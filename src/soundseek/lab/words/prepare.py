@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -43,7 +42,7 @@ def prepare(
     Raises `DataError` for missing data.
     """
     corpus = read_corpus(recipe)
-    cache = folder.cache if recipe.run.cache is None else Path(recipe.run.cache)
+    cache = folder.cache_for(recipe.run.cache)
 
     def read(texts: list[str]) -> NDArray[np.float16]:
         return taught_vectors(texts, cache, say, device)

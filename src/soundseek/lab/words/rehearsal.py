@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from soundseek.lab.devices import check_devices
-from soundseek.lab.plain_rehearsal import PlainRehearsal
-from soundseek.lab.problems import Problems
-from soundseek.lab.run_folder import RunFolder
+from soundseek.lab.plain_rehearsal import PlainRehearsal, begun
 from soundseek.lab.words.corpus import read_corpus
 from soundseek.lab.words.recipe import WordsRecipe
 
@@ -21,10 +19,7 @@ def rehearse(
     """Read all texts and look for the teacher and the device."""
     from soundseek.lab.teachers.minilm import MiniLm
 
-    problems, checked = Problems(), []
-    if run_folder is not None:
-        with problems.collecting("--out"):
-            RunFolder(run_folder).check(recipe)
+    problems, checked = begun(recipe, run_folder), []
     with problems.collecting("data"):
         corpus = read_corpus(recipe)
         checked.append(f"{len(corpus.texts):,} texts to learn from")

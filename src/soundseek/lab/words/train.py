@@ -14,12 +14,14 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from soundseek.errors import DataError
+from soundseek.lab.averaging import follow
 from soundseek.lab.devices import check_devices, device_of
 from soundseek.lab.distilled.build import TextBatcher
 from soundseek.lab.environment import write_environment
 from soundseek.lab.progress import Validation, Watch
 from soundseek.lab.reporting.report import tell_report
 from soundseek.lab.run_folder import METRICS, VALIDATION, RunFolder
+from soundseek.lab.training.schedules import warmed_cosine
 from soundseek.lab.words.figures import examined
 from soundseek.lab.words.network import build_network, start_from_teacher
 from soundseek.lab.words.order import BatchOrder
@@ -139,7 +141,7 @@ class _Loop:
             loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.optimiser.clip_norm)
         self.optimiser.step()
-        self._follow()
+        follow(self.average, self.network, self.step, self.recipe.optimiser.ema)
         return {"loss": loss.item()} | {name: value.item() for name, value in found.items()}
 
     def _optimiser(self) -> torch.optim.AdamW:
@@ -160,17 +162,9 @@ class _Loop:
         """Linear warm-up, then a cosine down to 1 % of the peak: once for the table, once more."""
         table, settings = self.recipe.table, self.recipe.optimiser
         if self.step <= table.steps:
-            return table.learning_rate * _rise_and_fall(self.step, table.warmup_steps, table.steps)
+            return table.learning_rate * warmed_cosine(self.step, table.warmup_steps, table.steps)
         step = self.step - table.steps
-        return settings.learning_rate * _rise_and_fall(step, settings.warmup_steps, settings.steps)
-
-    @torch.no_grad()
-    def _follow(self) -> None:
-        """The average follows the network, quickly at first."""
-        decay = min(self.recipe.optimiser.ema, (1.0 + self.step) / (10.0 + self.step))
-        pairs = zip(self.average.parameters(), self.network.parameters(), strict=True)
-        for mine, theirs in pairs:
-            mine.lerp_(theirs, 1.0 - decay)
+        return settings.learning_rate * warmed_cosine(step, settings.warmup_steps, settings.steps)
 
     def _log(self, means: dict[str, float]) -> None:
         row: dict[str, float] = {
@@ -217,10 +211,3 @@ class _Loop:
         self.logged = (self.step, self.seconds)
         self.folder.rewind(self.step)
         self.say(f"resumed at step {self.step}")
-
-
-def _rise_and_fall(step: int, warmup: int, steps: int) -> float:
-    if step <= warmup:
-        return step / max(1, warmup)
-    done = (step - warmup) / max(1, steps - warmup)
-    return 0.01 + 0.99 * 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
